@@ -1,0 +1,63 @@
+# `make run` and `make test` are all that a fresh machine with Python 3.11 and make needs.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+MANAGE := $(BIN)/python manage.py
+COMPILE := $(BIN)/pip-compile --quiet --strip-extras --no-emit-find-links --no-emit-index-url \
+	--no-emit-trusted-host --annotation-style=line
+
+.DEFAULT_GOAL := help
+.PHONY: help run admin test lint format lock clean
+
+help:  ## What can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
+
+run: $(VENV)/installed  ## Rate reviews in the browser: http://127.0.0.1:8000
+	@$(MANAGE) prepare
+	@$(BIN)/honcho start || test $$? -eq 130
+
+admin: $(VENV)/installed  ## Create the account of a reviewer
+	@$(MANAGE) prepare --quiet
+	@$(MANAGE) createsuperuser
+
+test: $(VENV)/installed-dev  ## Run every test
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-dev  ## Check style, types, layers, migrations and deployment settings
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MANAGE) makemigrations --check --dry-run
+	$(MANAGE) prepare --quiet
+	ALLOWED_HOSTS=reviews.example SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))') \
+		$(MANAGE) check --deploy --fail-level WARNING
+
+format: $(VENV)/installed-dev  ## Put the code into its form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(VENV)/installed-dev  ## Compile requirements*.in into exact pins
+	$(COMPILE) requirements.in --output-file requirements.txt
+	@# The local version says which build is installed here, not what to install elsewhere.
+	sed -i 's/^\(torch==[0-9.]*\)+cpu/\1/' requirements.txt
+	$(COMPILE) requirements-dev.in --output-file requirements-dev.txt
+
+clean:  ## Remove the virtual environment; data and models in var/ stay
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Reviewsite needs Python 3.11 or newer, but $(PYTHON) is older. Set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: requirements.txt | $(VENV)/bin/python
+	@echo "Installing what the site needs, about 2 GB: some minutes, once."
+	@$(BIN)/pip install --disable-pip-version-check --quiet --progress-bar on -r requirements.txt
+	@touch $@
+
+$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
+	@echo "Installing what the tests need."
+	@$(BIN)/pip install --disable-pip-version-check --quiet -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,102 @@
+"""Every error of the API in one shape: which rule, what value, which remedy."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+
+from classifier.exceptions import ClassifierError, InvalidText, ModelNotReady
+from classifier.predictor import RETRY_SECONDS
+
+
+class InvalidRequest(ClassifierError):
+    """The request as a whole breaks a rule, whatever its texts."""
+
+
+class InvalidField(Exception):
+    """A text in the request breaks a rule."""
+
+    def __init__(self, field: str, error: InvalidText) -> None:
+        self.field = field
+        self.error = error
+        super().__init__(f"{field}: {error}")
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's hook: a response for the errors we know; None lets Django log it and answer 500."""
+    match error:
+        case InvalidField():
+            return _response(status.HTTP_400_BAD_REQUEST, error.error, field=error.field)
+        case InvalidRequest():
+            return _response(status.HTTP_400_BAD_REQUEST, error)
+        case ModelNotReady():
+            response = _response(status.HTTP_503_SERVICE_UNAVAILABLE, error)
+            response["Retry-After"] = str(int(RETRY_SECONDS))
+            return response
+        case RequestDataTooBig():
+            return _response(status.HTTP_413_CONTENT_TOO_LARGE, _body_too_large())
+        case TooManyFieldsSent():
+            return _response(
+                status.HTTP_400_BAD_REQUEST,
+                InvalidRequest(
+                    code="too_many_fields",
+                    rule=f"A form may have {settings.DATA_UPLOAD_MAX_NUMBER_FIELDS} fields at most.",
+                    value="more",
+                    remedy="Send fewer texts in one request.",
+                ),
+            )
+        case exceptions.APIException():
+            return _from_framework(error, context)
+    return None
+
+
+def _response(code: int, error: ClassifierError, *, field: str | None = None) -> Response:
+    return Response(
+        {
+            "error": {
+                "code": error.code,
+                "field": field,
+                "rule": error.rule,
+                "value": error.value,
+                "remedy": error.remedy,
+            }
+        },
+        status=code,
+    )
+
+
+def _body_too_large() -> InvalidRequest:
+    return InvalidRequest(
+        code="body_too_large",
+        rule=f"A request may have {settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,} bytes at most.",
+        value="more",
+        remedy="Send fewer or shorter texts in one request.",
+    )
+
+
+def _from_framework(error: exceptions.APIException, context: dict[str, Any]) -> Response:
+    """DRF's own errors: what it found is theirs to say, rule and remedy are ours."""
+    rule, remedy = {
+        "parse_error": (
+            "The body must be a JSON object in UTF-8, or a form.",
+            'Send {"text": "..."} with Content-Type: application/json.',
+        ),
+        "unsupported_media_type": (
+            "The content type is application/json or application/x-www-form-urlencoded.",
+            "Set the Content-Type header to application/json.",
+        ),
+        "method_not_allowed": (
+            "The address answers to the methods in the Allow header.",
+            "Use POST to rate a text.",
+        ),
+        "not_acceptable": ("The answer is JSON.", "Send Accept: application/json, or no Accept."),
+    }.get(error.default_code, ("The request must be allowed.", "See /api/docs."))
+    response = _response(
+        error.status_code,
+        InvalidRequest(code=error.default_code, rule=rule, value=str(error.detail), remedy=remedy),
+    )
+    if isinstance(error, exceptions.MethodNotAllowed):
+        response["Allow"] = ", ".join(context["view"].allowed_methods)
+    return response

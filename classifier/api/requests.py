@@ -1,0 +1,67 @@
+"""What a request to rate texts says, checked."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import QueryDict
+
+from classifier.api.errors import InvalidField, InvalidRequest
+from classifier.exceptions import InvalidText
+from classifier.services import review_text
+
+
+@dataclass(frozen=True)
+class RatingRequest:
+    texts: list[str]
+    """Cleaned, in the order they came."""
+    is_list: bool
+    """Whether the request was for a list, and so must the answer be."""
+
+
+def rating_request(data: Any) -> RatingRequest:
+    """Read `{"text": ...}`, `{"texts": [...]}` or a form with `text` or with `texts` repeated.
+
+    Raises:
+        InvalidRequest: not exactly one of the two, or a list that is no list, empty or too long.
+        InvalidField: a text in it cannot be rated.
+    """
+    if isinstance(data, QueryDict):
+        data = {key: data.getlist(key) if key == "texts" else data[key] for key in data}
+    if not isinstance(data, dict):
+        raise InvalidRequest(
+            code="not_an_object",
+            rule="The body must be a JSON object.",
+            value=f"a {type(data).__name__}",
+            remedy='Send {"text": "..."}.',
+        )
+    given = [name for name in ("text", "texts") if name in data]
+    if len(given) != 1:
+        raise InvalidRequest(
+            code="text_missing",
+            rule="A request has either the field text or the field texts.",
+            value="both" if given else "neither",
+            remedy='Send {"text": "..."} or {"texts": ["...", "..."]}.',
+        )
+    if given == ["text"]:
+        return RatingRequest(texts=[_text("text", data["text"])], is_list=False)
+    texts = data["texts"]
+    limit = settings.CLASSIFIER_MAX_TEXTS
+    if not isinstance(texts, list) or not 1 <= len(texts) <= limit:
+        found = f"{len(texts)} texts" if isinstance(texts, list) else type(texts).__name__
+        raise InvalidRequest(
+            code="texts_list",
+            rule=f"texts must be a list of 1 to {limit} texts.",
+            value=found,
+            remedy="Send more in several requests.",
+        )
+    return RatingRequest(
+        texts=[_text(f"texts[{index}]", text) for index, text in enumerate(texts)], is_list=True
+    )
+
+
+def _text(field: str, value: object) -> str:
+    try:
+        return review_text(value)
+    except InvalidText as error:
+        raise InvalidField(field, error) from error

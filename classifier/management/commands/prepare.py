@@ -1,0 +1,34 @@
+"""manage.py prepare: everything under var/ that the site needs before it starts."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+WELCOME = """
+Reviewsite starts now; in some seconds it answers here (Ctrl-C stops it):
+
+  rate a review     http://{address}/
+  API with examples http://{address}/api/docs
+  review them       http://{address}/admin/   (make admin creates your account)
+"""
+
+
+class Command(BaseCommand):
+    help = "Makes database, static files, queue and starter model ready. Quick where they are."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--quiet", action="store_true", help="do not say where to click")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        call_command("migrate", verbosity=0, interactive=False)
+        call_command("collectstatic", verbosity=0, interactive=False)
+        for name in ("data_folder_in", "control_folder"):
+            if folder := settings.CELERY_BROKER_TRANSPORT_OPTIONS.get(name):
+                Path(folder).mkdir(parents=True, exist_ok=True)
+        call_command("install_starter")
+        if not options["quiet"]:
+            self.stdout.write(WELCOME.format(address="127.0.0.1:8000"))

@@ -1,0 +1,140 @@
+"""What is kept: which model answered, what it said, and what a reviewer said of it."""
+
+import hashlib
+import uuid
+from datetime import datetime
+from typing import Self
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+from django.utils import timezone
+
+from classifier.labels import NEGATIVE, POSITIVE
+from classifier.ratings import HIGHEST, LOWEST
+
+LABEL_CHOICES = [(NEGATIVE, "negative"), (POSITIVE, "positive")]
+RATING_RANGE = [MinValueValidator(LOWEST), MaxValueValidator(HIGHEST)]
+
+
+def text_digest(text: str) -> str:
+    """SHA-256 of a text: stays when the text itself is purged."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class ModelVersion(models.Model):
+    """A model that has answered: its name and the digest of its files."""
+
+    name = models.CharField(max_length=200)
+    revision = models.CharField(max_length=64, help_text="Digest of the model's files.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["name", "revision"], name="model_version_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.revision}"
+
+
+class PredictionQuerySet(models.QuerySet["Prediction"]):
+    def reviewed(self) -> Self:
+        return self.filter(verdict__isnull=False)
+
+    def pending(self) -> Self:
+        return self.filter(verdict__isnull=True)
+
+    def corrected(self) -> Self:
+        """Those on which the reviewer disagreed with the label or the rating."""
+        return self.reviewed().exclude(verdict__label=F("label"), verdict__rating=F("rating"))
+
+    def purge_texts(self, *, before: datetime) -> int:
+        """Empty the texts of predictions made before a time; digests and scores stay.
+
+        Returns:
+            How many texts were purged.
+        """
+        return (
+            self.filter(created_at__lt=before)
+            .exclude(text="")
+            .update(text="", text_purged_at=timezone.now())
+        )
+
+
+class Prediction(models.Model):
+    """What a model said of a text. Never changes: what a reviewer says is a Verdict beside it."""
+
+    class Source(models.TextChoices):
+        FORM = "form"
+        API = "api"
+        COMMAND = "command"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    text = models.TextField(blank=True, help_text="Empty once it has been purged.")
+    text_sha256 = models.CharField("SHA-256 of the text", max_length=64, db_index=True)
+    text_purged_at = models.DateTimeField(null=True, blank=True)
+    label = models.CharField(max_length=8, choices=LABEL_CHOICES)
+    score = models.FloatField(help_text="Softmax probability of the label, 0 to 1.")
+    positive_probability = models.FloatField(help_text="P(POSITIVE), 0 to 1.")
+    rating = models.PositiveSmallIntegerField(help_text="1 (worst) to 10 (best).")
+    truncated = models.BooleanField(
+        help_text="Whether the text was longer than the characters the model reads."
+    )
+    windows = models.PositiveSmallIntegerField(
+        help_text="In how many overlapping windows the text was read."
+    )
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT)
+    source = models.CharField(max_length=8, choices=Source.choices)
+    created_at = models.DateTimeField(default=timezone.now, db_index=True, editable=False)
+
+    objects = PredictionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(score__gte=0, score__lte=1), name="prediction_score_range"
+            ),
+            models.CheckConstraint(
+                condition=Q(positive_probability__gte=0, positive_probability__lte=1),
+                name="prediction_positive_probability_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(rating__gte=LOWEST, rating__lte=HIGHEST),
+                name="prediction_rating_range",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label} {self.rating}/{HIGHEST}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("prediction", args=[self.pk])
+
+
+class Verdict(models.Model):
+    """What a reviewer says of a prediction: the same, or another label or rating."""
+
+    prediction = models.OneToOneField(Prediction, on_delete=models.CASCADE)
+    label = models.CharField(max_length=8, choices=LABEL_CHOICES)
+    rating = models.PositiveSmallIntegerField(
+        validators=RATING_RANGE, help_text="1 (worst) to 10 (best)."
+    )
+    reviewer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False
+    )
+    note = models.TextField(blank=True)
+    reviewed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(rating__gte=LOWEST, rating__lte=HIGHEST), name="verdict_rating_range"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label} {self.rating}/{HIGHEST}"

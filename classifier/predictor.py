@@ -1,0 +1,174 @@
+"""The process-wide loaded model: loaded once, at the start of a worker or on first use."""
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from django.conf import settings
+from numpy.typing import NDArray
+
+from classifier.artefact import Artefact, open_artefact
+from classifier.engines import Engine, open_engine
+from classifier.exceptions import ModelNotReady
+from classifier.ratings import confidence_rating
+from classifier.windows import RULE, combine, softmax
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 5.0
+WARM_UP = ("Fine.", "An evening well spent, from the first scene to the last. " * 60)
+
+
+@dataclass(frozen=True)
+class Classification:
+    """What the model says of one text."""
+
+    label: str
+    score: float
+    """Softmax probability of `label`, 0..1."""
+    positive_probability: float
+    """P(POSITIVE), 0..1."""
+    rating: int
+    """1 (worst) .. 10 (best)."""
+    windows: int
+    """In how many overlapping windows the text was read."""
+
+
+class Predictor:
+    """A loaded model and what it is called. Safe to share between threads."""
+
+    def __init__(self, artefact: Artefact, engine: Engine) -> None:
+        self.artefact = artefact
+        self.name = artefact.name
+        self.revision = artefact.revision()
+        self._engine = engine
+        # One text at a time: fast tokenizers keep truncation settings that threads would share.
+        self._lock = threading.Lock()
+
+    def logits(
+        self, texts: Sequence[str], *, rule: str = RULE
+    ) -> tuple[NDArray[np.float64], list[int]]:
+        """Logits of shape (texts, labels), and each text's number of windows."""
+        if not texts:
+            return np.empty((0, len(self.artefact.labels))), []
+        with self._lock:
+            read = self._engine.read(texts)
+        combined = np.stack([combine(windows, rule) for windows in read])
+        return combined, [len(windows.tokens) for windows in read]
+
+    def classify(self, texts: Sequence[str]) -> list[Classification]:
+        """One classification a text, in their order.
+
+        Raises:
+            ModelNotReady: the model's labels are not the two sentiments, or it gave NaN.
+        """
+        positive = self.artefact.positive
+        logits, windows = self.logits(texts)
+        if not np.isfinite(logits).all():
+            raise ModelNotReady(
+                code="model_broken",
+                rule="A model's outputs must be finite numbers.",
+                value=f"{self.name} gave NaN or infinity",
+                remedy="Train it again, or serve another model: CLASSIFIER_MODEL.",
+            )
+        return [
+            self._classification(softmax(row), positive, count)
+            for row, count in zip(logits, windows, strict=True)
+        ]
+
+    def _classification(
+        self, probabilities: NDArray[np.float64], positive: int, windows: int
+    ) -> Classification:
+        winner = int(probabilities.argmax())
+        positive_probability = float(probabilities[positive])
+        return Classification(
+            label=self.artefact.labels[winner],
+            score=float(probabilities[winner]),
+            positive_probability=positive_probability,
+            rating=confidence_rating(positive_probability),
+            windows=windows,
+        )
+
+
+def load_predictor(model: str | Path, *, models_dir: Path) -> Predictor:
+    """Load a model and rate a short and a long text with it, so that it is warm and works.
+
+    Raises:
+        ModelNotReady: it is missing, broken or not a sentiment classifier.
+    """
+    artefact = open_artefact(model, models_dir=models_dir)
+    try:
+        predictor = Predictor(artefact, open_engine(artefact.directory))
+        predictor.classify(WARM_UP)
+    except ModelNotReady:
+        raise
+    except Exception as error:
+        # Whatever a damaged file makes the libraries raise, the site stays up and says so.
+        logger.exception("The model %s cannot be loaded", artefact.name)
+        raise ModelNotReady(
+            code="model_broken",
+            rule="The model that CLASSIFIER_MODEL names must load and rate a text.",
+            value=f"{artefact.name}: {type(error).__name__}: {str(error).splitlines()[0][:200]}"
+            if str(error)
+            else f"{artefact.name}: {type(error).__name__}",
+            remedy="Remove its directory and install or train it again "
+            "(the starter: python manage.py install_starter).",
+        ) from error
+    return predictor
+
+
+class PredictorHolder:
+    """Keeps the one predictor of this process, and why there is none if there is none."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._predictor: Predictor | None = None
+        self._failure: ModelNotReady | None = None
+        self._failed_at = 0.0
+
+    def get(self) -> Predictor:
+        """The predictor, loaded on the first call.
+
+        A failure is remembered for RETRY_SECONDS, so that a missing model costs a request
+        nothing and yet a model that has been put there is found without a restart.
+
+        Raises:
+            ModelNotReady: it cannot be loaded.
+        """
+        if self._predictor is not None:
+            return self._predictor
+        with self._lock:
+            if self._predictor is None:
+                if self._failure and time.monotonic() - self._failed_at < RETRY_SECONDS:
+                    raise self._failure
+                try:
+                    self._predictor = load_predictor(
+                        settings.CLASSIFIER_MODEL, models_dir=settings.MODELS_DIR
+                    )
+                except ModelNotReady as error:
+                    self._failure, self._failed_at = error, time.monotonic()
+                    raise
+                self._failure = None
+            return self._predictor
+
+    @property
+    def loaded(self) -> Predictor | None:
+        """The predictor if it is loaded; never loads, never waits."""
+        return self._predictor
+
+    @property
+    def failure(self) -> ModelNotReady | None:
+        """Why the last attempt to load failed, if it did."""
+        return self._failure
+
+    def reset(self) -> None:
+        """Forget the predictor; the next call loads anew."""
+        with self._lock:
+            self._predictor = self._failure = None
+
+
+holder = PredictorHolder()

@@ -1,0 +1,71 @@
+"""Puts the starter's adapter on its base and keeps the result under the models folder."""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+from classifier.exceptions import ModelNotReady
+from classifier.starter import base
+
+ADAPTER = Path(__file__).parent
+
+
+def directory(models_dir: Path) -> Path:
+    """Where this adapter's model lies: a new adapter gets a new directory, an old one stays."""
+    weights = ADAPTER / "adapter_model.safetensors"
+    if not weights.is_file():
+        raise ModelNotReady(
+            code="adapter_missing",
+            rule="classifier/starter holds the starter's adapter.",
+            value="there is no adapter_model.safetensors in it",
+            remedy="Restore the file: git checkout -- classifier/starter",
+        )
+    with weights.open("rb") as file:
+        return models_dir / f"starter-{hashlib.file_digest(file, 'sha256').hexdigest()[:12]}"
+
+
+def install(models_dir: Path) -> Path:
+    """Verify the base, merge the adapter into it and write the model; nothing if it is there.
+
+    Returns:
+        The model's directory.
+
+    Raises:
+        ModelNotReady: the base or the adapter is missing or changed.
+    """
+    target = directory(models_dir)
+    if target.is_dir():
+        return target
+    base_dir = base.base_directory()
+
+    from peft import PeftConfig, PeftModel
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    from classifier.labels import ID2LABEL
+
+    adapter = PeftConfig.from_pretrained(str(ADAPTER))
+    adapter.base_model_name_or_path = str(base_dir)
+    plain = AutoModelForSequenceClassification.from_pretrained(
+        base_dir,
+        id2label=ID2LABEL,
+        label2id={label: index for index, label in ID2LABEL.items()},
+        use_safetensors=True,
+    )
+    merged = PeftModel.from_pretrained(plain, str(ADAPTER), config=adapter).merge_and_unload()
+    tokenizer = AutoTokenizer.from_pretrained(base_dir)
+    tokenizer.model_max_length = plain.config.max_position_embeddings
+
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    merged.save_pretrained(draft)
+    tokenizer.save_pretrained(draft)
+    for name in ("README.md", "metrics.json"):
+        shutil.copy(ADAPTER / name, draft / name)
+    try:
+        os.replace(draft, target)
+    except OSError:
+        # Another process installed the same adapter meanwhile; its copy is as good.
+        shutil.rmtree(draft)
+        if not target.is_dir():
+            raise
+    return target

@@ -1,0 +1,73 @@
+"""Texts longer than the model reads: overlapping windows, and one answer out of many.
+
+Standard library and numpy only.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+OVERLAP = 128  # tokens that two neighbouring windows share
+
+
+@dataclass(frozen=True)
+class WindowLogits:
+    """What the model said of each window of one text."""
+
+    logits: NDArray[np.float64]
+    """Shape (windows, labels)."""
+    tokens: NDArray[np.int64]
+    """Shape (windows,): tokens in each window."""
+
+
+def _mean(windows: WindowLogits) -> NDArray[np.float64]:
+    return windows.logits.mean(axis=0)
+
+
+def _by_length(windows: WindowLogits) -> NDArray[np.float64]:
+    return np.average(windows.logits, axis=0, weights=windows.tokens)
+
+
+def _first(windows: WindowLogits) -> NDArray[np.float64]:
+    return windows.logits[0]
+
+
+def _last(windows: WindowLogits) -> NDArray[np.float64]:
+    return windows.logits[-1]
+
+
+def _ends(windows: WindowLogits) -> NDArray[np.float64]:
+    return (windows.logits[0] + windows.logits[-1]) / 2
+
+
+def _surest(windows: WindowLogits) -> NDArray[np.float64]:
+    spread = windows.logits.max(axis=1) - windows.logits.min(axis=1)
+    return windows.logits[spread.argmax()]
+
+
+# The rules that were measured, docs/decisions/0003-long-texts.md has the figures.
+RULES: dict[str, Callable[[WindowLogits], NDArray[np.float64]]] = {
+    "mean": _mean,
+    "by_length": _by_length,
+    "first": _first,
+    "last": _last,
+    "ends": _ends,
+    "surest": _surest,
+}
+RULE = "mean"
+
+
+def combine(windows: WindowLogits, rule: str = RULE) -> NDArray[np.float64]:
+    """The logits of the whole text, shape (labels,), out of those of its windows.
+
+    One window stays as it is under every rule, so a short text scores as the plain model does.
+    """
+    return RULES[rule](windows)
+
+
+def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities, shape (labels,), summing to 1."""
+    exponentials = np.exp(logits - logits.max())
+    return exponentials / exponentials.sum()

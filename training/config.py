@@ -1,0 +1,245 @@
+"""Every parameter of a fine-tuning run, validated; one object for command, run and card.
+
+The sections are the tables of a recipe file and, field by field, the flags of
+`manage.py finetune`: `learning_rate` is `--learning-rate`.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+class ConfigError(ValueError):
+    """A parameter breaks its rule; the message says rule, value and remedy."""
+
+
+def _require(holds: bool, rule: str, value: object, remedy: str) -> None:
+    if not holds:
+        raise ConfigError(f"{rule}, but it is {value!r}. {remedy}")
+
+
+def option(help_text: str, **kwargs: Any) -> Any:
+    """A dataclass field with the help text of its flag."""
+    return field(metadata={"help": help_text}, **kwargs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which rows are trained on, chosen by and tested on."""
+
+    dataset: str = option(
+        "a name under DATASETS_DIR, a .csv, .jsonl or .parquet file, a folder of splits, or a Hub id"
+    )
+    text_column: str = option("column with the review", default="text")
+    label_column: str = option("column with the label", default="label")
+    group_column: str = option(
+        "rows that share this value stay on one side when a split is carved (a movie, an author)",
+        default="",
+    )
+    group_table: str = option(
+        "file beside the data set that holds group_column, joined on the columns both share",
+        default="",
+    )
+    validation_fraction: float = option(
+        "share of train that is carved off where there is no validation split", default=0.1
+    )
+    test_fraction: float = option(
+        "share of a single file that is carved off as the test split", default=0.1
+    )
+    train_rows: int = option("train on this many rows, drawn by seed; 0 takes all", default=0)
+
+    def __post_init__(self) -> None:
+        _require(bool(self.dataset), "dataset must name the data", self.dataset, "Give --dataset.")
+        for name in ("validation_fraction", "test_fraction"):
+            value = getattr(self, name)
+            _require(0 < value < 0.9, f"{name} must lie between 0 and 0.9", value, "Try 0.1.")
+        _require(self.train_rows >= 0, "train_rows must be 0 or more", self.train_rows, "Try 0.")
+        _require(
+            bool(self.group_column) or not self.group_table,
+            "group_table needs group_column, the column to take from it",
+            self.group_table,
+            "Give --group-column.",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Which model is fine-tuned, and which of its weights."""
+
+    base_model: str = option(
+        "a model's directory, a Hub id, or 'minilm' (ships with the product)", default="minilm"
+    )
+    base_revision: str = option("commit of base_model on the Hub", default="")
+    method: Literal["lora", "full"] = option(
+        "lora trains a small adapter, full trains every weight", default="lora"
+    )
+    lora_rank: int = option("rank of the adapter's matrices", default=32)
+    lora_alpha: float = option("the adapter is scaled by lora_alpha / lora_rank", default=64.0)
+    dropout: float = option(
+        "dropout in the encoder, 0..1; above 0 halves the speed on a CPU", default=0.0
+    )
+    max_length: int = option("tokens of a text that training sees", default=256)
+    long_texts: Literal["head", "head_tail"] = option(
+        "of a longer text, training sees its head, or its head and its tail", default="head_tail"
+    )
+
+    def __post_init__(self) -> None:
+        _require(self.lora_rank > 0, "lora_rank must be positive", self.lora_rank, "Try 32.")
+        _require(self.lora_alpha > 0, "lora_alpha must be positive", self.lora_alpha, "Try 64.")
+        _require(0 <= self.dropout < 1, "dropout must lie in 0..1", self.dropout, "Try 0.1.")
+        _require(
+            self.max_length >= 8, "max_length must be 8 tokens or more", self.max_length, "Try 256."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How the weights are moved."""
+
+    epochs: float = option("passes over the training rows", default=2.0)
+    learning_rate: float = option("peak learning rate of AdamW", default=5e-4)
+    batch_size: int = option("rows of one optimizer step", default=16)
+    weight_decay: float = option("AdamW's weight decay", default=0.01)
+    warmup_fraction: float = option("share of the steps over which the rate rises", default=0.06)
+    scheduler: Literal["linear", "cosine", "constant"] = option(
+        "what the learning rate does after the rise", default="linear"
+    )
+    precision: Literal["auto", "fp32", "bf16"] = option(
+        "auto takes bf16 where the processor computes in it", default="auto"
+    )
+    evaluations_per_epoch: int = option(
+        "validations, each with a checkpoint, in one epoch", default=1
+    )
+    seed: int = option("the one seed: carving, sampling, initial weights", default=0)
+
+    def __post_init__(self) -> None:
+        _require(self.epochs > 0, "epochs must be positive", self.epochs, "Try 2.")
+        _require(
+            0 < self.learning_rate < 1,
+            "learning_rate must lie between 0 and 1",
+            self.learning_rate,
+            "Try 5e-4 for lora, 2e-5 for full.",
+        )
+        _require(self.batch_size > 0, "batch_size must be positive", self.batch_size, "Try 16.")
+        _require(
+            self.weight_decay >= 0, "weight_decay must be 0 or more", self.weight_decay, "Try 0.01."
+        )
+        _require(
+            0 <= self.warmup_fraction < 1,
+            "warmup_fraction must lie in 0..1",
+            self.warmup_fraction,
+            "Try 0.06.",
+        )
+        _require(
+            self.evaluations_per_epoch > 0,
+            "evaluations_per_epoch must be positive",
+            self.evaluations_per_epoch,
+            "Try 1.",
+        )
+        _require(self.seed >= 0, "seed must be 0 or more", self.seed, "Try 0.")
+
+
+SECTIONS: dict[str, type] = {"data": DataConfig, "model": ModelConfig, "training": TrainingConfig}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuningConfig:
+    """One run: the three sections of a recipe."""
+
+    data: DataConfig
+    model: ModelConfig
+    training: TrainingConfig
+
+    @classmethod
+    def from_sections(cls, sections: Mapping[str, Mapping[str, Any]]) -> Self:
+        """Build from `{"data": {...}, "model": {...}, "training": {...}}`.
+
+        Raises:
+            ConfigError: an unknown section or key, a wrong type, or a broken rule.
+        """
+        unknown = sorted(set(sections) - set(SECTIONS))
+        _require(
+            not unknown,
+            f"The sections are {', '.join(SECTIONS)}",
+            ", ".join(unknown),
+            "Rename or remove it.",
+        )
+        return cls(
+            **{
+                name: _section(name, kind, sections.get(name, {}))
+                for name, kind in SECTIONS.items()
+            }
+        )
+
+    @classmethod
+    def from_recipe(cls, name: str, overrides: Mapping[str, Any]) -> Self:
+        """The recipe `training/recipes/{name}.toml`, with single fields overridden by name."""
+        path = RECIPES / f"{name}.toml"
+        known = sorted(recipe.stem for recipe in RECIPES.glob("*.toml"))
+        _require(name in known, f"The recipes are {', '.join(known)}", name, "Choose one of them.")
+        sections = tomllib.loads(path.read_text(encoding="utf-8"))
+        return cls.from_sections(with_overrides(sections, overrides))
+
+    def to_sections(self) -> dict[str, dict[str, Any]]:
+        return asdict(self)
+
+
+def with_overrides(
+    sections: Mapping[str, Mapping[str, Any]], overrides: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """`sections` with each override put into the section that has a field of its name."""
+    merged = {name: dict(sections.get(name, {})) for name in {*SECTIONS, *sections}}
+    for key, value in overrides.items():
+        section = next(
+            name for name, kind in SECTIONS.items() if key in {item.name for item in fields(kind)}
+        )
+        merged[section][key] = value
+    return merged
+
+
+def _section(name: str, kind: type, values: Mapping[str, Any]) -> Any:
+    hints = get_type_hints(kind)
+    for key, value in values.items():
+        _require(
+            key in hints, f"[{name}] has the keys {', '.join(hints)}", key, "Rename or remove it."
+        )
+        _check_type(f"{name}.{key}", hints[key], value)
+    missing = [
+        item.name for item in fields(kind) if item.name == "dataset" and "dataset" not in values
+    ]
+    _require(not missing, "A run needs a data set", "nothing", "Give --dataset.")
+    return kind(
+        **{key: float(value) if hints[key] is float else value for key, value in values.items()}
+    )
+
+
+def _check_type(key: str, hint: Any, value: object) -> None:
+    if get_origin(hint) is Literal:
+        choices = get_args(hint)
+        _require(value in choices, f"{key} is one of {', '.join(choices)}", value, "Choose one.")
+        return
+    # bool is an int to Python, and 2 is a fine float.
+    accepted: type | UnionType = int | float if hint is float else hint
+    _require(
+        isinstance(value, accepted) and not isinstance(value, bool),
+        f"{key} must be of type {hint.__name__}",
+        value,
+        "Mend its type.",
+    )
+
+
+__all__ = [
+    "SECTIONS",
+    "ConfigError",
+    "DataConfig",
+    "FinetuningConfig",
+    "ModelConfig",
+    "TrainingConfig",
+    "replace",
+    "with_overrides",
+]

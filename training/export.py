@@ -1,0 +1,46 @@
+"""The artefact: a directory that plain transformers.pipeline("text-classification") loads."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def save_artefact(
+    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", directory: Path
+) -> None:
+    """Write weights (safetensors), config and tokenizer; an adapter is merged into the weights.
+
+    The directory appears whole or not at all: it is written beside its place, then renamed.
+    """
+    merged: Any = model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
+    draft = directory.with_name(f".{directory.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    merged.save_pretrained(draft)
+    tokenizer.save_pretrained(draft)
+    shutil.rmtree(directory, ignore_errors=True)
+    os.replace(draft, directory)
+
+
+def save_adapter(
+    model: "PreTrainedModel", directory: Path, *, base_name: str, base_revision: str
+) -> None:
+    """Write the adapter alone, naming its base by Hub id, never by a path of this machine."""
+    config: Any = model.peft_config["default"]  # type: ignore[index, operator]
+    config.base_model_name_or_path = base_name
+    config.revision = base_revision or None
+    # Only LoRA and heads are trained: without this peft would ask the Hub about the embeddings.
+    model.save_pretrained(directory, save_embedding_layers=False)
+    # peft's generated card is a form of empty headings; the model card is written by us.
+    (directory / "README.md").unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` so that a reader sees the old file or the new one, never half of it."""
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(draft, path)

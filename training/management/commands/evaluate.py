@@ -1,0 +1,68 @@
+"""manage.py evaluate: any model on any labelled data set."""
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from classifier.artefact import open_artefact
+from classifier.exceptions import ModelNotReady
+from classifier.windows import RULE, RULES
+from training.config import ConfigError, DataConfig
+
+
+class Command(BaseCommand):
+    help = "Measures a model on the labelled rows of a data set; every row counts."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--model",
+            default=settings.CLASSIFIER_MODEL,
+            help="'starter', a name under the models folder, or a directory "
+            "(default: the model in service)",
+        )
+        parser.add_argument("--dataset", required=True, help="as for finetune")
+        parser.add_argument("--split", default="test", help="(default: test)")
+        parser.add_argument("--text-column", default="text")
+        parser.add_argument("--label-column", default="label")
+        parser.add_argument(
+            "--limit",
+            type=int,
+            default=0,
+            help="only this many rows, drawn with seed 0 (default: all)",
+        )
+        parser.add_argument(
+            "--rule",
+            default=RULE,
+            choices=sorted(RULES),
+            help=f"how the windows of a long text are combined (default: {RULE})",
+        )
+        parser.add_argument("--output", type=Path, help="write the measures to this JSON file too")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        from training.data import DataError, load_split
+        from training.evaluation import evaluate_model
+
+        try:
+            artefact = open_artefact(options["model"], models_dir=settings.MODELS_DIR)
+            frame, labels = load_split(
+                DataConfig(
+                    dataset=options["dataset"],
+                    text_column=options["text_column"],
+                    label_column=options["label_column"],
+                ),
+                options["split"],
+                datasets_dir=settings.DATASETS_DIR,
+            )
+            if 0 < options["limit"] < len(frame):
+                frame = frame.sample(options["limit"], random_state=0)
+            measured = evaluate_model(artefact.directory, frame, labels, rule=options["rule"])
+        except (ConfigError, DataError, ModelNotReady) as error:
+            raise CommandError(str(error)) from error
+        for key, value in measured.items():
+            self.stdout.write(f"{key:20} {value:.4f}" if key != "rows" else f"{key:20} {value:.0f}")
+        if options["output"]:
+            options["output"].write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,79 @@
+"""manage.py finetune: a run in the foreground, with its progress on the terminal."""
+
+import time
+from argparse import ArgumentParser
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from training.config import SECTIONS, ConfigError, FinetuningConfig, with_overrides
+
+
+class Command(BaseCommand):
+    help = (
+        "Fine-tunes a model on labelled texts, measures it and writes it under the models folder."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--recipe", help="start from a file of training/recipes")
+        parser.add_argument(
+            "--name", help="of the run and of its model; default: data set and time"
+        )
+        parser.add_argument(
+            "--resume",
+            action="store_true",
+            help="go on from the last checkpoint of the run called --name",
+        )
+        for section, kind in SECTIONS.items():
+            group = parser.add_argument_group(section)
+            hints = get_type_hints(kind)
+            for item in fields(kind):
+                default = "" if item.default is MISSING else f" (default: {item.default})"
+                hint = hints[item.name]
+                literal = get_origin(hint) is Literal
+                group.add_argument(
+                    f"--{item.name.replace('_', '-')}",
+                    type=str if literal else hint,
+                    choices=get_args(hint) if literal else None,
+                    help=item.metadata["help"] + default,
+                )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        names = {item.name for kind in SECTIONS.values() for item in fields(kind)}
+        overrides = {key: options[key] for key in names if options[key] is not None}
+        try:
+            if options["recipe"]:
+                config = FinetuningConfig.from_recipe(options["recipe"], overrides)
+            else:
+                config = FinetuningConfig.from_sections(with_overrides({}, overrides))
+            name = options["name"] or _default_name(config.data.dataset)
+            if options["resume"] and not options["name"]:
+                raise ConfigError("--resume needs the run, but --name is missing. Give --name.")
+
+            from training.data import DataError
+            from training.finetuning import run_finetuning
+
+            try:
+                result = run_finetuning(
+                    config,
+                    name=name,
+                    models_dir=settings.MODELS_DIR,
+                    runs_dir=settings.RUNS_DIR,
+                    datasets_dir=settings.DATASETS_DIR,
+                    resume=options["resume"],
+                )
+            except DataError as error:
+                raise CommandError(str(error)) from error
+        except ConfigError as error:
+            raise CommandError(str(error)) from error
+        for key, value in result.metrics.items():
+            self.stdout.write(f"{key:28} {value:.4f}")
+        self.stdout.write(self.style.SUCCESS(f"\nThe model is in {result.model_dir}"))
+        self.stdout.write(f"Serve it: CLASSIFIER_MODEL={result.model_dir} make run")
+
+
+def _default_name(dataset: str) -> str:
+    return f"{Path(dataset).stem}-{time.strftime('%Y%m%d-%H%M%S')}"

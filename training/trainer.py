@@ -1,0 +1,148 @@
+"""The model to train and the Trainer that trains it."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import softmax
+
+from classifier.starter import base
+from training.config import FinetuningConfig, ModelConfig, TrainingConfig
+from training.metrics import classification_metrics
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
+
+# The parts on top of the encoder: new or unfit for the task, so always trained whole.
+HEADS = ("pooler", "pre_classifier", "classifier", "score")
+
+
+def load_base(
+    config: ModelConfig, labels: tuple[str, ...]
+) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+    """The base model with a head for `labels`, an adapter on it if asked, and its tokenizer."""
+    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+    source: dict[str, Any] = {"pretrained_model_name_or_path": config.base_model}
+    if config.base_model == "minilm":
+        source["pretrained_model_name_or_path"] = str(base.base_directory())
+    elif config.base_revision:
+        source["revision"] = config.base_revision
+    settings = AutoConfig.from_pretrained(
+        **source, id2label=dict(enumerate(labels)), label2id={n: i for i, n in enumerate(labels)}
+    )
+    for name in (
+        "hidden_dropout_prob",
+        "attention_probs_dropout_prob",  # BERT and its kin
+        "dropout",
+        "attention_dropout",
+        "seq_classif_dropout",
+    ):  # DistilBERT
+        if hasattr(settings, name):
+            setattr(settings, name, config.dropout)
+    tokenizer = AutoTokenizer.from_pretrained(**source)
+    # Without a limit in the tokenizer, truncation does nothing and a long text breaks the model.
+    tokenizer.model_max_length = min(
+        int(tokenizer.model_max_length), getattr(settings, "max_position_embeddings", 512)
+    )
+    model = AutoModelForSequenceClassification.from_pretrained(
+        **source, config=settings, ignore_mismatched_sizes=True, use_safetensors=True
+    )
+    if config.method == "lora":
+        model = _with_adapter(model, config)
+    return model, tokenizer
+
+
+def _with_adapter(model: Any, config: ModelConfig) -> Any:
+    from peft import LoraConfig, get_peft_model
+    from torch import nn
+
+    modules = dict(model.named_modules())
+    heads = [head for head in HEADS if any(name.split(".")[-1] == head for name in modules)]
+    encoder_linears = [
+        name
+        for name, module in modules.items()
+        if isinstance(module, nn.Linear) and not set(name.split(".")) & set(heads)
+    ]
+    return get_peft_model(
+        model,
+        LoraConfig(
+            task_type="SEQ_CLS",
+            r=config.lora_rank,
+            lora_alpha=config.lora_alpha,
+            lora_dropout=config.dropout,
+            target_modules=encoder_linears,
+            modules_to_save=heads,
+        ),
+    )
+
+
+def computes_in_bf16() -> bool:
+    """Whether the processor (or the GPU) multiplies bfloat16 matrices natively."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported()
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def build_trainer(
+    config: FinetuningConfig,
+    *,
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    train: "Dataset",
+    validation: "Dataset",
+    labels: tuple[str, ...],
+    run_dir: Path,
+) -> "Trainer":
+    """A Trainer over length-grouped batches that keeps the best checkpoint by validation loss."""
+    import torch
+    from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
+
+    training: TrainingConfig = config.training
+    steps_per_epoch = math.ceil(len(train) / training.batch_size)
+    total_steps = math.ceil(steps_per_epoch * training.epochs)
+    evaluation_steps = min(total_steps, math.ceil(steps_per_epoch / training.evaluations_per_epoch))
+    bf16 = training.precision == "bf16" or (training.precision == "auto" and computes_in_bf16())
+    arguments = TrainingArguments(
+        output_dir=str(run_dir / "checkpoints"),
+        num_train_epochs=training.epochs,
+        learning_rate=training.learning_rate,
+        per_device_train_batch_size=training.batch_size,
+        per_device_eval_batch_size=32,
+        weight_decay=training.weight_decay,
+        warmup_steps=math.ceil(training.warmup_fraction * total_steps),
+        lr_scheduler_type=training.scheduler,
+        bf16=bf16,
+        use_cpu=not torch.accelerator.is_available(),
+        train_sampling_strategy="group_by_length",
+        eval_strategy="steps",
+        eval_steps=evaluation_steps,
+        save_strategy="steps",
+        save_steps=evaluation_steps,
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model="loss",
+        logging_steps=max(1, min(25, total_steps // 10)),
+        seed=training.seed,
+        data_seed=training.seed,
+        dataloader_pin_memory=False,
+        report_to=[],
+    )
+
+    def compute_metrics(prediction: Any) -> dict[str, float]:
+        logits = np.asarray(prediction.predictions, dtype=np.float64)
+        return classification_metrics(softmax(logits, axis=1), prediction.label_ids, labels)
+
+    return Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=train,
+        eval_dataset=validation,
+        processing_class=tokenizer,
+        data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=8),
+        compute_metrics=compute_metrics,
+    )
