@@ -72,7 +72,7 @@ class PredictionAdmin(FactsAdmin):
 
     @admin.display(description="verdict")
     def verdict(self, prediction: Prediction) -> str:
-        return str(getattr(prediction, "verdict", "–"))
+        return str(getattr(prediction, "verdict", "none yet"))
 
     def save_formset(
         self, request: HttpRequest, form: ModelForm, formset: Any, change: bool

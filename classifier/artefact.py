@@ -34,8 +34,7 @@ class Artefact:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         return digest.hexdigest()[:12]
 
-    @property
-    def positive(self) -> int:
+    def positive_index(self) -> int:
         """Which output is POSITIVE.
 
         Raises:
@@ -46,7 +45,7 @@ class Artefact:
                 code="model_labels",
                 rule=f"A model that rates reviews has the labels {NEGATIVE} and {POSITIVE}.",
                 value=f"{self.name} has {', '.join(self.labels)}",
-                remedy="Mend id2label in its config.json, or serve another model: CLASSIFIER_MODEL.",
+                remedy="Mend id2label in its config.json, or set CLASSIFIER_MODEL to another.",
             )
         return self.labels.index(POSITIVE)
 

@@ -39,7 +39,7 @@ def limits_are_consistent(**kwargs: Any) -> list[CheckMessage]:
 @register(deploy=True)
 def model_is_there(**kwargs: Any) -> list[CheckMessage]:
     try:
-        open_artefact(settings.CLASSIFIER_MODEL, models_dir=settings.MODELS_DIR).positive
+        open_artefact(settings.CLASSIFIER_MODEL, models_dir=settings.MODELS_DIR).positive_index()
     except ModelNotReady as error:
         return [
             Error(f"{error.rule} Found: {error.value}.", hint=error.remedy, id="classifier.E003")

@@ -66,7 +66,7 @@ class Predictor:
         Raises:
             ModelNotReady: the model's labels are not the two sentiments, or it gave NaN.
         """
-        positive = self.artefact.positive
+        positive = self.artefact.positive_index()
         logits, windows = self.logits(texts)
         if not np.isfinite(logits).all():
             raise ModelNotReady(

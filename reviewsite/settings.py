@@ -164,7 +164,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Reviewsite",
-    "DESCRIPTION": "Says of a review whether it is positive or negative, and its rating from 1 to 10.",
+    "DESCRIPTION": "Is a review positive or negative, and what is its rating from 1 to 10?",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],

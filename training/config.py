@@ -33,7 +33,7 @@ class DataConfig:
     """Which rows are trained on, chosen by and tested on."""
 
     dataset: str = option(
-        "a name under DATASETS_DIR, a .csv, .jsonl or .parquet file, a folder of splits, or a Hub id"
+        "a name under DATASETS_DIR, a .csv, .jsonl or .parquet file, a folder of splits, a Hub id"
     )
     text_column: str = option("column with the review", default="text")
     label_column: str = option("column with the label", default="label")

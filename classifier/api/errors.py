@@ -42,7 +42,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
                 status.HTTP_400_BAD_REQUEST,
                 InvalidRequest(
                     code="too_many_fields",
-                    rule=f"A form may have {settings.DATA_UPLOAD_MAX_NUMBER_FIELDS} fields at most.",
+                    rule=f"A form has {settings.DATA_UPLOAD_MAX_NUMBER_FIELDS} fields at most.",
                     value="more",
                     remedy="Send fewer texts in one request.",
                 ),

@@ -16,7 +16,7 @@ CHUNK = 32  # texts rated and kept at once
 
 
 class Command(BaseCommand):
-    help = "Rates a text, or each line of a file. A line that cannot be rated is named, the rest goes on."
+    help = "Rates a text or each line of a file; a bad line is named and the rest goes on."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         what = parser.add_mutually_exclusive_group(required=True)

@@ -1,0 +1,55 @@
+"""Fixtures that all tests share; no test needs a network."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Tiny matrices on several threads are slower than on one, and tests run beside other work.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+from classifier.predictor import holder
+from tests import tiny
+from tests.site import Site
+
+
+@pytest.fixture(scope="session")
+def tiny_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained tiny sentiment classifier, as save_pretrained writes it."""
+    return tiny.write_classifier(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny encoder without a head, to fine-tune."""
+    return tiny.write_base_model(tmp_path_factory.mktemp("models") / "tiny-base")
+
+
+@pytest.fixture
+def served_model(tiny_model_dir: Path, settings: "pytest.FixtureRequest") -> Iterator[Path]:
+    """The site of this test serves the tiny classifier."""
+    settings.CLASSIFIER_MODEL = str(tiny_model_dir)  # type: ignore[attr-defined]
+    holder.reset()
+    yield tiny_model_dir
+    holder.reset()
+
+
+@pytest.fixture
+def no_model(settings: "pytest.FixtureRequest", tmp_path: Path) -> Iterator[Path]:
+    """The site of this test has no model; gives the path where it looks for one."""
+    directory = tmp_path / "no-such-model"
+    settings.CLASSIFIER_MODEL = str(directory)  # type: ignore[attr-defined]
+    holder.reset()
+    yield directory
+    holder.reset()
+
+
+@pytest.fixture(scope="session")
+def site(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The real site in processes of its own: gunicorn, SQLite in a file, the tiny model."""
+    var_dir = tmp_path_factory.mktemp("site")
+    with Site.started(var_dir, CLASSIFIER_MODEL=str(tiny_model_dir)) as running:
+        yield running
