@@ -23,10 +23,10 @@ def canonical_label(name: str) -> str | None:
 
 
 def canonical_labels(names: Sequence[str]) -> tuple[str, ...]:
-    """`names` spelt our way where they are the two sentiments, else as they are."""
-    canonical = [canonical_label(name) for name in names]
-    if sorted(filter(None, canonical)) == [NEGATIVE, POSITIVE] and len(names) == 2:
-        return tuple(label for label in canonical if label is not None)
+    """`names` spelt our way where all are spellings of the two sentiments, else as they are."""
+    canonical = [label for name in names if (label := canonical_label(name))]
+    if len(canonical) == len(names) and set(canonical) == {NEGATIVE, POSITIVE}:
+        return tuple(canonical)
     return tuple(names)
 
 

@@ -6,7 +6,7 @@ The sections are the tables of a recipe file and, field by field, the flags of
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
@@ -72,14 +72,14 @@ class ModelConfig:
     """Which model is fine-tuned, and which of its weights."""
 
     base_model: str = option(
-        "a model's directory, a Hub id, or 'minilm' (ships with the product)", default="minilm"
+        "'minilm' (bundled), 'starter', a model's name or directory, or a Hub id", default="minilm"
     )
     base_revision: str = option("commit of base_model on the Hub", default="")
     method: Literal["lora", "full"] = option(
         "lora trains a small adapter, full trains every weight", default="lora"
     )
     lora_rank: int = option("rank of the adapter's matrices", default=32)
-    lora_alpha: float = option("the adapter is scaled by lora_alpha / lora_rank", default=64.0)
+    lora_alpha: int = option("the adapter is scaled by lora_alpha / lora_rank", default=64)
     dropout: float = option(
         "dropout in the encoder, 0..1; above 0 halves the speed on a CPU", default=0.0
     )
@@ -231,15 +231,3 @@ def _check_type(key: str, hint: Any, value: object) -> None:
         value,
         "Mend its type.",
     )
-
-
-__all__ = [
-    "SECTIONS",
-    "ConfigError",
-    "DataConfig",
-    "FinetuningConfig",
-    "ModelConfig",
-    "TrainingConfig",
-    "replace",
-    "with_overrides",
-]

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
+MAX_LABELS = 1000
+UNLABELLED = "-1"
 SPLITS = ("train", "validation", "test")
 READERS = {
-    ".csv": lambda path: pd.read_csv(path, keep_default_na=False, encoding="utf-8-sig"),
-    ".jsonl": lambda path: pd.read_json(path, lines=True, dtype=False, convert_dates=False),
+    ".csv": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig"),
+    ".jsonl": lambda path: pd.read_json(path, lines=True, dtype=False),
     ".parquet": pd.read_parquet,
 }
 
@@ -193,11 +195,16 @@ def _labelled(
             )
         frame = frame.rename(columns=columns)
         names = frame["label"].map(_label_name)
-        frame = frame.assign(label=names)[names != "-1"].reset_index(drop=True)
-        cleaned[split] = frame.assign(text=_clean_texts(frame["text"], split))
+        frame = frame.assign(label=names)[names != UNLABELLED]
+        frame = frame.assign(text=_clean_texts(frame["text"], split))
+        cleaned[split] = frame.reset_index(drop=True)
     names_found = sorted({name for frame in cleaned.values() for name in frame["label"]})
-    blank = [name for name in names_found if not name]
-    if blank:
+    if not names_found:
+        raise DataError(
+            f"Rows need labels, but {config.dataset} ({', '.join(frames)}) has none. "
+            "Check --label-column."
+        )
+    if "" in names_found:
         raise DataError(
             f"Every row needs a label, but some in column {config.label_column} are empty. "
             "Fill them in, remove the rows, or write -1 for 'unlabelled'."
@@ -217,18 +224,18 @@ def _label_name(value: Any) -> str:
 
 def _label_order(names: list[str]) -> tuple[dict[str, int], tuple[str, ...]]:
     """Ids of the label names found, and the names the model will carry."""
-    if all(name.isdecimal() for name in names):
-        count = max(map(int, names), default=-1) + 1
+    if all(name.isdecimal() and int(name) < MAX_LABELS for name in names):
+        count = max(2, *(int(name) + 1 for name in names))
         labels = tuple(ID2LABEL.values()) if count == 2 else tuple(map(str, range(count)))
         return {name: int(name) for name in names}, labels
     labels = canonical_labels(names)
-    ordered = tuple(sorted(labels))  # NEGATIVE before POSITIVE, as in ID2LABEL
+    ordered = tuple(sorted(set(labels)))  # NEGATIVE before POSITIVE, as in ID2LABEL
     return {name: ordered.index(label) for name, label in zip(names, labels, strict=True)}, ordered
 
 
 def _clean_texts(texts: "pd.Series[Any]", split: str) -> list[str]:
     cleaned = []
-    for number, text in enumerate(texts, start=1):
+    for number, text in zip(texts.index + 1, texts, strict=True):
         try:
             cleaned.append(clean_review_text(text))
         except InvalidText as error:

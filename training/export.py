@@ -17,7 +17,8 @@ def save_artefact(
 
     The directory appears whole or not at all: it is written beside its place, then renamed.
     """
-    merged: Any = model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
+    adapted: Any = model
+    merged = adapted.merge_and_unload() if hasattr(model, "peft_config") else adapted
     draft = directory.with_name(f".{directory.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     merged.save_pretrained(draft)
@@ -30,11 +31,12 @@ def save_adapter(
     model: "PreTrainedModel", directory: Path, *, base_name: str, base_revision: str
 ) -> None:
     """Write the adapter alone, naming its base by Hub id, never by a path of this machine."""
-    config: Any = model.peft_config["default"]  # type: ignore[index, operator]
+    adapted: Any = model
+    config = adapted.peft_config["default"]
     config.base_model_name_or_path = base_name
     config.revision = base_revision or None
     # Only LoRA and heads are trained: without this peft would ask the Hub about the embeddings.
-    model.save_pretrained(directory, save_embedding_layers=False)
+    adapted.save_pretrained(directory, save_embedding_layers=False)
     # peft's generated card is a form of empty headings; the model card is written by us.
     (directory / "README.md").unlink(missing_ok=True)
 

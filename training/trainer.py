@@ -1,13 +1,15 @@
 """The model to train and the Trainer that trains it."""
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import softmax
 
-from classifier.starter import base
+from classifier.artefact import STARTER, open_artefact
+from classifier.starter import base as minilm
 from training.config import FinetuningConfig, ModelConfig, TrainingConfig
 from training.metrics import classification_metrics
 
@@ -15,31 +17,56 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
+BUNDLED = "minilm"
+DROPOUTS = (
+    *("hidden_dropout_prob", "attention_probs_dropout_prob"),  # BERT and its kin
+    *("dropout", "attention_dropout", "seq_classif_dropout"),  # DistilBERT
+)
 # The parts on top of the encoder: new or unfit for the task, so always trained whole.
 HEADS = ("pooler", "pre_classifier", "classifier", "score")
 
 
+@dataclass(frozen=True)
+class Base:
+    """The model that a run starts from."""
+
+    source: str
+    """Its directory, or its Hub id."""
+    name: str
+    """What anyone can look up: a Hub id, or the name of a model of this site."""
+    revision: str
+
+
+def find_base(config: ModelConfig, *, models_dir: Path) -> Base:
+    """What `base_model` names: the bundled encoder, a model of this site, a directory, a Hub id.
+
+    Raises:
+        ModelNotReady: the bundled encoder or the starter is missing or changed.
+    """
+    if config.base_model == BUNDLED:
+        return Base(str(minilm.base_directory()), minilm.NAME, minilm.REVISION)
+    if config.base_model == STARTER:
+        artefact = open_artefact(STARTER, models_dir=models_dir)
+        return Base(str(artefact.directory), STARTER, artefact.revision())
+    under_models = models_dir / config.base_model
+    source = str(under_models) if under_models.is_dir() else config.base_model
+    name = Path(source).name if Path(source).is_dir() else source
+    return Base(source, name, config.base_revision)
+
+
 def load_base(
-    config: ModelConfig, labels: tuple[str, ...]
+    base: Base, config: ModelConfig, labels: tuple[str, ...]
 ) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     """The base model with a head for `labels`, an adapter on it if asked, and its tokenizer."""
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-    source: dict[str, Any] = {"pretrained_model_name_or_path": config.base_model}
-    if config.base_model == "minilm":
-        source["pretrained_model_name_or_path"] = str(base.base_directory())
-    elif config.base_revision:
+    source: dict[str, Any] = {"pretrained_model_name_or_path": base.source}
+    if config.base_revision:
         source["revision"] = config.base_revision
     settings = AutoConfig.from_pretrained(
         **source, id2label=dict(enumerate(labels)), label2id={n: i for i, n in enumerate(labels)}
     )
-    for name in (
-        "hidden_dropout_prob",
-        "attention_probs_dropout_prob",  # BERT and its kin
-        "dropout",
-        "attention_dropout",
-        "seq_classif_dropout",
-    ):  # DistilBERT
+    for name in DROPOUTS:
         if hasattr(settings, name):
             setattr(settings, name, config.dropout)
     tokenizer = AutoTokenizer.from_pretrained(**source)
@@ -84,7 +111,7 @@ def computes_in_bf16() -> bool:
     import torch
 
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from classifier.exceptions import ModelNotReady
 from training.config import SECTIONS, ConfigError, FinetuningConfig, with_overrides
 
 
@@ -42,37 +43,55 @@ class Command(BaseCommand):
                 )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        names = {item.name for kind in SECTIONS.values() for item in fields(kind)}
-        overrides = {key: options[key] for key in names if options[key] is not None}
+        # Here, not at the top: pandas and scikit-learn would slow every manage.py --help.
+        from training.data import DataError
+        from training.finetuning import run_finetuning
+
         try:
-            if options["recipe"]:
-                config = FinetuningConfig.from_recipe(options["recipe"], overrides)
-            else:
-                config = FinetuningConfig.from_sections(with_overrides({}, overrides))
-            name = options["name"] or _default_name(config.data.dataset)
-            if options["resume"] and not options["name"]:
-                raise ConfigError("--resume needs the run, but --name is missing. Give --name.")
-
-            from training.data import DataError
-            from training.finetuning import run_finetuning
-
-            try:
-                result = run_finetuning(
-                    config,
-                    name=name,
-                    models_dir=settings.MODELS_DIR,
-                    runs_dir=settings.RUNS_DIR,
-                    datasets_dir=settings.DATASETS_DIR,
-                    resume=options["resume"],
-                )
-            except DataError as error:
-                raise CommandError(str(error)) from error
+            name, config = _run(options)
         except ConfigError as error:
             raise CommandError(str(error)) from error
+        try:
+            result = run_finetuning(
+                config,
+                name=name,
+                models_dir=settings.MODELS_DIR,
+                runs_dir=settings.RUNS_DIR,
+                datasets_dir=settings.DATASETS_DIR,
+                resume=options["resume"],
+            )
+        except (ConfigError, DataError, ModelNotReady) as error:
+            raise CommandError(str(error)) from error
+        except KeyboardInterrupt as error:
+            raise CommandError(
+                f"Stopped. Go on with: manage.py finetune --name {name} --resume"
+            ) from error
         for key, value in result.metrics.items():
-            self.stdout.write(f"{key:28} {value:.4f}")
+            shown = f"{value:.0f}" if key.endswith("_rows") else f"{value:.4f}"
+            self.stdout.write(f"{key:28} {shown}")
         self.stdout.write(self.style.SUCCESS(f"\nThe model is in {result.model_dir}"))
-        self.stdout.write(f"Serve it: CLASSIFIER_MODEL={result.model_dir} make run")
+        self.stdout.write(f"Serve it: CLASSIFIER_MODEL={name} make run")
+
+
+def _run(options: dict[str, Any]) -> tuple[str, FinetuningConfig]:
+    """The run's name and parameters: those given, or with --resume those it was started with."""
+    names = {item.name for kind in SECTIONS.values() for item in fields(kind)}
+    given = {key: options[key] for key in names if options[key] is not None}
+    if options["resume"]:
+        if given or options["recipe"] or not options["name"]:
+            raise ConfigError(
+                "--resume goes on with the parameters that the run was started with, so it takes "
+                f"--name and nothing else, but it is given {', '.join(sorted(given)) or 'others'}. "
+                "Give --name and --resume alone."
+            )
+        from training.finetuning import recorded_config
+
+        return options["name"], recorded_config(settings.RUNS_DIR, options["name"])
+    if options["recipe"]:
+        config = FinetuningConfig.from_recipe(options["recipe"], given)
+    else:
+        config = FinetuningConfig.from_sections(with_overrides({}, given))
+    return options["name"] or _default_name(config.data.dataset), config
 
 
 def _default_name(dataset: str) -> str:

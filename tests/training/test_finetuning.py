@@ -1,0 +1,201 @@
+"""The whole way through finetune and evaluate, with a tiny transformer and the real Trainer."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from django.core.management import CommandError, call_command
+
+from tests import tiny
+
+ARTEFACT = {
+    "README.md",
+    "config.json",
+    "metrics.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+}
+
+
+@pytest.fixture
+def reviews(tmp_path: Path) -> Path:
+    rng = random.Random(0)
+    labels = [index % 2 for index in range(320)]
+    frame = pd.DataFrame({"text": [tiny.sentence(label, rng) for label in labels], "label": labels})
+    file = tmp_path / "reviews.csv"
+    frame.to_csv(file, index=False)
+    return file
+
+
+@pytest.fixture(autouse=True)
+def var_dir(settings: Any, tmp_path: Path) -> Path:
+    settings.MODELS_DIR = tmp_path / "models"
+    settings.RUNS_DIR = tmp_path / "runs"
+    settings.DATASETS_DIR = tmp_path
+    return tmp_path
+
+
+def finetune(reviews: Path, base: Path, **options: Any) -> None:
+    call_command(
+        "finetune",
+        **{
+            "dataset": str(reviews),
+            "base_model": str(base),
+            "name": "mine",
+            "max_length": 16,
+            "method": "full",
+            "epochs": 6.0,
+            "learning_rate": 3e-3,
+            **options,
+        },
+    )
+
+
+def test_a_run_learns_and_leaves_a_model_that_the_plain_pipeline_loads(
+    reviews: Path, tiny_base_dir: Path, var_dir: Path
+) -> None:
+    from transformers import pipeline
+
+    finetune(reviews, tiny_base_dir)
+    model_dir = var_dir / "models" / "mine"
+    assert {file.name for file in model_dir.iterdir()} >= ARTEFACT
+    rate = pipeline("text-classification", model=str(model_dir))
+    assert rate("a lovely film and superb cast")[0]["label"] == "POSITIVE"
+    assert rate("the plot was dull and awful")[0]["label"] == "NEGATIVE"
+    facts = json.loads((model_dir / "metrics.json").read_text())
+    assert facts["metrics"]["test_accuracy"] > 0.9
+    assert facts["metrics"]["test_rows"] == facts["rows"]["test"]
+    assert sum(facts["rows"].values()) == 320
+    assert f"{facts['metrics']['test_accuracy']:.4f}" in (model_dir / "README.md").read_text()
+
+
+def test_lora_teaches_the_opposite_and_names_no_path_of_this_machine(
+    reviews: Path, tiny_model_dir: Path, var_dir: Path
+) -> None:
+    frame = pd.read_csv(reviews)
+    frame.assign(label=1 - frame["label"]).to_csv(reviews, index=False)
+    finetune(reviews, tiny_model_dir, method="lora", lora_rank=8, learning_rate=1e-2)
+    adapter = var_dir / "runs" / "mine" / "adapter"
+    assert (adapter / "adapter_model.safetensors").is_file()
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == tiny_model_dir.name
+    facts = json.loads((var_dir / "models" / "mine" / "metrics.json").read_text())
+    assert facts["metrics"]["test_accuracy"] > 0.9
+
+
+def test_evaluate_gives_the_figures_of_finetune(
+    reviews: Path, tiny_base_dir: Path, var_dir: Path, tmp_path: Path
+) -> None:
+    finetune(reviews, tiny_base_dir, epochs=1.0)
+    facts = json.loads((var_dir / "models" / "mine" / "metrics.json").read_text())
+
+    from training.config import DataConfig
+    from training.data import load_splits
+
+    splits = load_splits(DataConfig(dataset=str(reviews)), datasets_dir=tmp_path, seed=0)
+    splits.test.to_csv(tmp_path / "held.csv", index=False)
+    call_command(
+        "evaluate", model="mine", dataset="held", split="train", output=tmp_path / "measured.json"
+    )
+    measured = json.loads((tmp_path / "measured.json").read_text())
+    for key, value in measured.items():
+        assert value == pytest.approx(facts["metrics"][f"test_{key}"])
+
+
+def test_a_stopped_run_resumes_to_the_weights_of_an_undisturbed_one(
+    reviews: Path, tiny_base_dir: Path, var_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import TrainerCallback
+
+    from training import trainer as trainer_module
+
+    finetune(reviews, tiny_base_dir, name="undisturbed", epochs=3.0)
+
+    class Interrupt(TrainerCallback):
+        def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if state.global_step == 20:
+                raise KeyboardInterrupt
+
+    build = trainer_module.build_trainer
+
+    def build_interrupted(*args: Any, **kwargs: Any) -> Any:
+        trainer = build(*args, **kwargs)
+        trainer.add_callback(Interrupt())
+        return trainer
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer_module, "build_trainer", build_interrupted)
+        with pytest.raises(CommandError, match="--name stopped --resume"):
+            finetune(reviews, tiny_base_dir, name="stopped", epochs=3.0)
+    call_command("finetune", name="stopped", resume=True)
+
+    weights = [
+        (var_dir / "models" / name / "model.safetensors").read_bytes()
+        for name in ("undisturbed", "stopped")
+    ]
+    assert weights[0] == weights[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dataset": "no-such-file.csv"}, "no-such-file"),
+        ({"text_column": "body"}, "body is not among text, label"),
+        ({"learning_rate": -1.0}, "learning_rate must lie"),
+        ({"resume": True}, "takes --name and nothing else"),
+        ({"recipe": "no-such-recipe"}, "The recipes are"),
+    ],
+)
+def test_what_cannot_run_says_why_and_leaves_nothing(
+    reviews: Path, tiny_base_dir: Path, var_dir: Path, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(CommandError, match=message):
+        finetune(reviews, tiny_base_dir, **options)
+    assert not (var_dir / "runs" / "mine").exists()
+
+
+def test_a_name_is_taken_once(reviews: Path, tiny_base_dir: Path) -> None:
+    finetune(reviews, tiny_base_dir, epochs=1.0)
+    with pytest.raises(CommandError, match="must be new"):
+        finetune(reviews, tiny_base_dir, epochs=1.0)
+
+
+def test_a_run_that_was_never_started_cannot_be_resumed() -> None:
+    with pytest.raises(CommandError, match="'mine'"):
+        call_command("finetune", name="mine", resume=True)
+
+
+def test_a_model_of_other_classes_is_trained_and_measured(
+    tiny_base_dir: Path, var_dir: Path
+) -> None:
+    moods = {"anger": "noisy", "joy": "joy", "love": "warm"}
+    frame = pd.DataFrame(
+        [
+            (f"the film was {word} {word} {tail}", mood)
+            for mood, word in moods.items()
+            for tail in tiny.OTHER_WORDS
+            for _ in range(4)
+        ],
+        columns=["text", "label"],
+    )
+    frame["text"] = [f"{text} {i}" for i, text in enumerate(frame["text"])]
+    frame.to_csv(var_dir / "moods.csv", index=False)
+    finetune(var_dir / "moods.csv", tiny_base_dir)
+    config = json.loads((var_dir / "models" / "mine" / "config.json").read_text())
+    assert config["id2label"] == {"0": "anger", "1": "joy", "2": "love"}
+    facts = json.loads((var_dir / "models" / "mine" / "metrics.json").read_text())
+    assert facts["metrics"]["test_f1_macro"] > 0.9
+
+
+def test_evaluate_refuses_labels_that_the_model_does_not_know(
+    tiny_model_dir: Path, var_dir: Path
+) -> None:
+    pd.DataFrame({"text": ["fine", "dull"], "label": ["joy", "anger"]}).to_csv(
+        var_dir / "test.csv", index=False
+    )
+    with pytest.raises(CommandError, match="anger, joy is not"):
+        call_command("evaluate", model=str(tiny_model_dir), dataset=str(var_dir))
