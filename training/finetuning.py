@@ -43,7 +43,7 @@ def run_finetuning(
         resume: go on from the run's last checkpoint; a fresh run refuses a name that is taken.
 
     Raises:
-        ConfigError: the name is taken, or a parameter breaks its rule.
+        ConfigError: the name is taken, there is no such base model, or a rule is broken.
         DataError: the data cannot be used.
         ModelNotReady: the base model is missing or changed.
     """

@@ -10,7 +10,7 @@ from scipy.special import softmax
 
 from classifier.artefact import STARTER, open_artefact
 from classifier.starter import base as minilm
-from training.config import FinetuningConfig, ModelConfig, TrainingConfig
+from training.config import ConfigError, FinetuningConfig, ModelConfig, TrainingConfig
 from training.metrics import classification_metrics
 
 if TYPE_CHECKING:
@@ -63,9 +63,18 @@ def load_base(
     source: dict[str, Any] = {"pretrained_model_name_or_path": base.source}
     if config.base_revision:
         source["revision"] = config.base_revision
-    settings = AutoConfig.from_pretrained(
-        **source, id2label=dict(enumerate(labels)), label2id={n: i for i, n in enumerate(labels)}
-    )
+    try:
+        settings = AutoConfig.from_pretrained(
+            **source,
+            id2label=dict(enumerate(labels)),
+            label2id={name: index for index, name in enumerate(labels)},
+        )
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            "base_model must be 'minilm', 'starter', a model of this site, a model's directory, "
+            f"or a Hub id that can be reached, but it is {base.source!r} "
+            f"({str(error).splitlines()[0]}). Check the name; without a Hub, start from 'minilm'."
+        ) from error
     for name in DROPOUTS:
         if hasattr(settings, name):
             setattr(settings, name, config.dropout)

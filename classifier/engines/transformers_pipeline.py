@@ -33,25 +33,25 @@ class TransformersEngine:
         self._pipeline = pipeline(
             "text-classification", model=model, tokenizer=tokenizer, device="cpu"
         )
-        self._tokenizer: Any = self._pipeline.tokenizer
+        self.tokenizer: Any = self._pipeline.tokenizer
         # A tokenizer saved without its limit says 1e30, and truncation then does nothing.
-        self._max_tokens = min(
+        self.max_tokens = min(
             int(tokenizer.model_max_length), getattr(model.config, "max_position_embeddings", 512)
         )
 
     def read(self, texts: Sequence[str]) -> list[WindowLogits]:
-        encoded = self._tokenizer(
+        encoded = self.tokenizer(
             list(texts),
             truncation=True,
-            max_length=self._max_tokens,
-            stride=min(OVERLAP, self._max_tokens // 4),
+            max_length=self.max_tokens,
+            stride=min(OVERLAP, self.max_tokens // 4),
             return_overflowing_tokens=True,
         )
         owners = np.asarray(encoded.pop("overflow_to_sample_mapping"))
         lengths = np.asarray([len(ids) for ids in encoded["input_ids"]])
         logits = np.empty((len(lengths), self._pipeline.model.config.num_labels))
         for batch in _batches(lengths):
-            padded = self._tokenizer.pad(
+            padded = self.tokenizer.pad(
                 {key: [values[i] for i in batch] for key, values in encoded.items()},
                 return_tensors="pt",
             )

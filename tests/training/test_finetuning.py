@@ -145,6 +145,7 @@ def test_a_stopped_run_resumes_to_the_weights_of_an_undisturbed_one(
     [
         ({"dataset": "no-such-file.csv"}, "no-such-file"),
         ({"text_column": "body"}, "body is not among text, label"),
+        ({"base_model": "nobody/nothing"}, "'nobody/nothing'.*start from 'minilm'"),
         ({"learning_rate": -1.0}, "learning_rate must lie"),
         ({"resume": True}, "takes --name and nothing else"),
         ({"recipe": "no-such-recipe"}, "The recipes are"),

@@ -1,0 +1,61 @@
+"""Post labelled reviews to a running site and count what comes back.
+
+    python benchmarks/api_accuracy.py --dataset imdb --split test --limit 1000
+
+Rates the same rows as `manage.py evaluate` with the same --dataset, --split and --limit does, so
+the two accuracies must be equal.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reviewsite.settings")
+
+from django.conf import settings
+
+from training.config import DataConfig
+from training.data import load_split
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--url", default="http://127.0.0.1:8000")
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--limit", type=int, default=1000)
+    parser.add_argument("--clients", type=int, default=4)
+    options = parser.parse_args()
+
+    frame, labels = load_split(
+        DataConfig(dataset=options.dataset), options.split, datasets_dir=settings.DATASETS_DIR
+    )
+    frame = frame.sample(min(options.limit, len(frame)), random_state=0)
+
+    def rate(text: str) -> str:
+        request = urllib.request.Request(
+            f"{options.url}/api/predict",
+            data=json.dumps({"text": text}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=120) as response:
+            return str(json.load(response)["label"])
+
+    started = time.monotonic()
+    with ThreadPoolExecutor(options.clients) as clients:
+        rated = list(clients.map(rate, frame["text"]))
+    seconds = time.monotonic() - started
+    right = sum(labels[truth] == label for truth, label in zip(frame["label"], rated, strict=True))
+    print(f"rows      {len(rated)}")
+    print(f"accuracy  {right / len(rated):.4f}")
+    print(f"rows/s    {len(rated) / seconds:.1f}")
+
+
+if __name__ == "__main__":
+    main()
