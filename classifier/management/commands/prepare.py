@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
@@ -25,10 +26,24 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", verbosity=0, interactive=False)
-        call_command("collectstatic", verbosity=0, interactive=False)
+        if _static_files_changed():
+            call_command("collectstatic", verbosity=0, interactive=False)
         for name in ("data_folder_in", "control_folder"):
             if folder := settings.CELERY_BROKER_TRANSPORT_OPTIONS.get(name):
                 Path(folder).mkdir(parents=True, exist_ok=True)
         call_command("install_starter")
         if not options["quiet"]:
             self.stdout.write(WELCOME.format(address="127.0.0.1:8000"))
+
+
+def _static_files_changed() -> bool:
+    """Whether a static file is newer than the last collection, which takes seconds."""
+    manifest = settings.STATIC_ROOT / "staticfiles.json"
+    if not manifest.is_file():
+        return True
+    collected = manifest.stat().st_mtime
+    return any(
+        Path(storage.path(name)).stat().st_mtime > collected
+        for finder in get_finders()
+        for name, storage in finder.list([])
+    )
