@@ -40,9 +40,7 @@ def main() -> None:
     truth = splits.validation["label"].to_numpy()
     tokens = np.asarray([len(ids) for ids in engine.tokenizer(texts, verbose=False)["input_ids"]])
 
-    print(
-        f"{'window':>6} {'rule':10} {'rows':>5} {'accuracy':>8} {'roc_auc':>8}  all rows: accuracy, roc_auc"
-    )
+    print(f"{'window':>6} {'rule':10} {'rows':>5} {'accuracy':>8} {'roc_auc':>8}  of all rows")
     for window in options.windows:
         engine.max_tokens = window
         read: list[WindowLogits] = []
