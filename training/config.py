@@ -36,6 +36,10 @@ class DataConfig:
         "a name under DATASETS_DIR, a .csv, .jsonl or .parquet file, a folder of splits, a Hub id"
     )
     text_column: str = option("column with the review", default="text")
+    text_pair_column: str = option(
+        "column with a second text, read together with the first (a passage for a question)",
+        default="",
+    )
     label_column: str = option("column with the label", default="label")
     group_column: str = option(
         "rows that share this value stay on one side when a split is carved (a movie, an author)",
@@ -109,9 +113,20 @@ class TrainingConfig:
     scheduler: Literal["linear", "cosine", "constant"] = option(
         "what the learning rate does after the rise", default="linear"
     )
-    precision: Literal["auto", "fp32", "bf16"] = option(
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
         "auto takes bf16 where the processor computes in it", default="auto"
     )
+    warmup_steps: int = option(
+        "steps over which the rate rises; above 0 it takes the place of warmup_fraction", default=0
+    )
+    gradient_accumulation: int = option(
+        "forward passes of batch_size rows that make one optimizer step", default=1
+    )
+    gradient_checkpointing: bool = option(
+        "compute activations again instead of keeping them: less memory, a third slower",
+        default=False,
+    )
+    device: Literal["auto", "cpu", "cuda"] = option("where to train", default="auto")
     evaluations_per_epoch: int = option(
         "validations, each with a checkpoint, in one epoch", default=1
     )
@@ -141,23 +156,123 @@ class TrainingConfig:
             self.evaluations_per_epoch,
             "Try 1.",
         )
+        _require(
+            self.warmup_steps >= 0, "warmup_steps must be 0 or more", self.warmup_steps, "Try 100."
+        )
+        _require(
+            self.gradient_accumulation > 0,
+            "gradient_accumulation must be positive",
+            self.gradient_accumulation,
+            "Try 1.",
+        )
         _require(self.seed >= 0, "seed must be 0 or more", self.seed, "Try 0.")
 
 
-SECTIONS: dict[str, type] = {"data": DataConfig, "model": ModelConfig, "training": TrainingConfig}
+@dataclass(frozen=True, kw_only=True)
+class AugmentationConfig:
+    """What is added to the training rows, or weighed differently among them."""
+
+    mixup: Literal["none", "embeddings", "hidden", "features"] = option(
+        "where pairs of rows are mixed: input embeddings, after hidden layer mixup_layer, or the "
+        "features that the head reads",
+        default="none",
+    )
+    mixup_layer: int = option("with mixup=hidden: after which layer, 1 is the first", default=1)
+    mixup_alpha: float = option("lam is drawn from Beta(alpha, alpha)", default=0.4)
+    mixup_pairs: int = option(
+        "pairs drawn once before training and added to the rows; 0 mixes every batch on the fly",
+        default=0,
+    )
+    mixup_rows: int = option(
+        "rows, drawn by seed, that the mixup_pairs are made of; 0 draws from all", default=0
+    )
+    balance: Literal["none", "class_weights", "oversample", "undersample"] = option(
+        "what is done about classes of different size", default="none"
+    )
+    generate: Literal["none", "rules", "p_tuning"] = option(
+        "how more rows of the smallest classes are made", default="none"
+    )
+    generated_rows: int = option(
+        "rows to generate; 0 makes as many as bring every class to the size of the largest",
+        default=0,
+    )
+    generator_model: str = option(
+        "with generate=p_tuning: the causal language model that writes, a directory or a Hub id",
+        default="",
+    )
+    generator_epochs: float = option(
+        "with generate=p_tuning: passes of the prompt encoder over the rows", default=3.0
+    )
+
+    def __post_init__(self) -> None:
+        _require(self.mixup_layer > 0, "mixup_layer must be 1 or more", self.mixup_layer, "Try 1.")
+        _require(self.mixup_alpha > 0, "mixup_alpha must be positive", self.mixup_alpha, "Try 0.4.")
+        for name in ("mixup_pairs", "mixup_rows", "generated_rows"):
+            value = getattr(self, name)
+            _require(value >= 0, f"{name} must be 0 or more", value, "Try 0.")
+        _require(
+            self.mixup_pairs == 0 or self.mixup != "none",
+            "mixup_pairs needs mixup, the place where they are mixed",
+            self.mixup,
+            "Give --mixup embeddings.",
+        )
+        _require(
+            self.mixup_rows == 0 or self.mixup_pairs > 0,
+            "mixup_rows needs mixup_pairs, how many pairs to make of them",
+            self.mixup_rows,
+            "Give --mixup-pairs.",
+        )
+        _require(
+            self.mixup == "none" or self.balance != "class_weights",
+            "class_weights and mixup's soft targets exclude each other",
+            self.mixup,
+            "Give --balance oversample.",
+        )
+        _require(
+            (self.generate == "p_tuning") == bool(self.generator_model),
+            "p_tuning, and it alone, needs generator_model",
+            self.generator_model,
+            "Give --generator-model a directory or a Hub id.",
+        )
+        _require(
+            self.generator_epochs > 0,
+            "generator_epochs must be positive",
+            self.generator_epochs,
+            "Try 3.",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishingConfig:
+    """Where the run is tracked, and where its model goes."""
+
+    experiment: str = option("MLflow's experiment; empty tracks nothing", default="reviewsite")
+    push_to_hub: str = option("repository user/name on the Hub to push the model to", default="")
+    private: bool = option("whether a repository made by pushing is private", default=True)
+
+
+SECTIONS: dict[str, type] = {
+    "data": DataConfig,
+    "model": ModelConfig,
+    "augmentation": AugmentationConfig,
+    "training": TrainingConfig,
+    "publishing": PublishingConfig,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuningConfig:
-    """One run: the three sections of a recipe."""
+    """One run: the sections of a recipe."""
 
     data: DataConfig
     model: ModelConfig
+    augmentation: AugmentationConfig
     training: TrainingConfig
+    publishing: PublishingConfig
 
     @classmethod
     def from_sections(cls, sections: Mapping[str, Mapping[str, Any]]) -> Self:
-        """Build from `{"data": {...}, "model": {...}, "training": {...}}`.
+        """Build from `{"data": {...}, "model": {...}, ...}`; what is left out has its default.
 
         Raises:
             ConfigError: an unknown section or key, a wrong type, or a broken rule.
@@ -226,7 +341,7 @@ def _check_type(key: str, hint: Any, value: object) -> None:
     # bool is an int to Python, and 2 is a fine float.
     accepted: type | UnionType = int | float if hint is float else hint
     _require(
-        isinstance(value, accepted) and not isinstance(value, bool),
+        isinstance(value, accepted) and (hint is bool or not isinstance(value, bool)),
         f"{key} must be of type {hint.__name__}",
         value,
         "Mend its type.",

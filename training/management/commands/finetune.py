@@ -1,7 +1,7 @@
 """manage.py finetune: a run in the foreground, with its progress on the terminal."""
 
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, BooleanOptionalAction
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -34,12 +34,16 @@ class Command(BaseCommand):
             for item in fields(kind):
                 default = "" if item.default is MISSING else f" (default: {item.default})"
                 hint = hints[item.name]
-                literal = get_origin(hint) is Literal
+                kind_of_value: dict[str, Any] = {"type": hint}
+                if hint is bool:
+                    kind_of_value = {"action": BooleanOptionalAction}
+                elif get_origin(hint) is Literal:
+                    kind_of_value = {"choices": get_args(hint)}
                 group.add_argument(
                     f"--{item.name.replace('_', '-')}",
-                    type=str if literal else hint,
-                    choices=get_args(hint) if literal else None,
+                    default=None,
                     help=item.metadata["help"] + default,
+                    **kind_of_value,
                 )
 
     def handle(self, *args: Any, **options: Any) -> None:
