@@ -41,6 +41,10 @@ class DataConfig:
         default="",
     )
     label_column: str = option("column with the label", default="label")
+    label_names: str = option(
+        "names of the labels 0, 1, ..., with commas between; default: what the column says",
+        default="",
+    )
     group_column: str = option(
         "rows that share this value stay on one side when a split is carved (a movie, an author)",
         default="",
@@ -55,14 +59,26 @@ class DataConfig:
     test_fraction: float = option(
         "share of a single file that is carved off as the test split", default=0.1
     )
+    validation_split: str = option(
+        "the data set's split that chooses the checkpoint; where there is none, or with an empty "
+        "name, it is carved off train",
+        default="validation",
+    )
+    test_split: str = option(
+        "the data set's split that is touched once, at the end; else carved off train",
+        default="test",
+    )
     train_rows: int = option("train on this many rows, drawn by seed; 0 takes all", default=0)
+    test_rows: int = option("test on this many rows, drawn by seed; 0 takes all", default=0)
 
     def __post_init__(self) -> None:
         _require(bool(self.dataset), "dataset must name the data", self.dataset, "Give --dataset.")
         for name in ("validation_fraction", "test_fraction"):
             value = getattr(self, name)
             _require(0 < value < 0.9, f"{name} must lie between 0 and 0.9", value, "Try 0.1.")
-        _require(self.train_rows >= 0, "train_rows must be 0 or more", self.train_rows, "Try 0.")
+        for name in ("train_rows", "test_rows"):
+            value = getattr(self, name)
+            _require(value >= 0, f"{name} must be 0 or more", value, "Try 0.")
         _require(
             bool(self.group_column) or not self.group_table,
             "group_table needs group_column, the column to take from it",
@@ -88,6 +104,10 @@ class ModelConfig:
         "dropout in the encoder, 0..1; above 0 halves the speed on a CPU", default=0.0
     )
     max_length: int = option("tokens of a text that training sees", default=256)
+    pair_truncation: Literal["only_second", "longest_first"] = option(
+        "of a pair that is too long, the second text is cut, or whichever is longer",
+        default="only_second",
+    )
     long_texts: Literal["head", "head_tail"] = option(
         "of a longer text, training sees its head, or its head and its tail", default="head_tail"
     )

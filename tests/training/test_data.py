@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 
 from tests import tiny
-from training.config import DataConfig
-from training.data import DataError, carve, load_split, load_splits, read_dataset, tokenize
+from training.config import DataConfig, ModelConfig
+from training.data import LabelledSplits, carve, draw_rows, load_split, load_splits
+from training.reading import DataError, read_dataset
+from training.tokenization import tokenize
 
 
 def rows(count: int, seed: int = 0) -> pd.DataFrame:
@@ -172,10 +174,89 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
         load(tmp_path / "reviews.parquet")
 
 
-def test_latin_1_is_refused_and_not_misread(tmp_path: Path) -> None:
-    (tmp_path / "reviews.csv").write_bytes("text,label\ncafé,1\n".encode("latin-1"))
-    with pytest.raises(DataError, match="UTF-8"):
-        load(tmp_path / "reviews.csv")
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_every_common_encoding_is_read(tmp_path: Path, encoding: str) -> None:
+    texts = [f"Un café très agréable, n° {i}: déjà vu, où dîner" for i in range(40)]
+    frame = _frame(list(texts), [0, 1] * 20)
+    (tmp_path / "cafe.csv").write_bytes(frame.to_csv(index=False).encode(encoding))
+    assert read_dataset("cafe", datasets_dir=tmp_path)["train"]["text"].tolist() == texts
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_every_common_delimiter_is_read(tmp_path: Path, delimiter: str) -> None:
+    frame = _frame(["fine, really; so | so", "dull"], [1, 0])
+    frame.to_csv(tmp_path / "reviews.csv", index=False, sep=delimiter)
+    read = read_dataset("reviews", datasets_dir=tmp_path)["train"]
+    assert read["text"].tolist() == frame["text"].tolist()
+
+
+def test_a_binary_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "reviews.csv").write_bytes(bytes(range(256)) * 40)
+    with pytest.raises(DataError, match=r"reviews\.csv must be"):
+        read_dataset("reviews", datasets_dir=tmp_path)
+
+
+def _pairs(count: int = 120) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "question": [f"was the film good {index // 2}" for index in range(count)],
+            "passage": [
+                f"it was a {'good' if index % 2 else 'bad'} film" for index in range(count)
+            ],
+            "label": [index % 2 for index in range(count)],
+        }
+    )
+
+
+def _pair_splits(tmp_path: Path) -> LabelledSplits:
+    _pairs().to_csv(tmp_path / "train.csv", index=False)
+    _pairs(20).to_csv(tmp_path / "validation.csv", index=False)
+    _pairs(20).assign(label=-1).to_csv(tmp_path / "test.csv", index=False)
+    config = DataConfig(
+        dataset=str(tmp_path),
+        text_column="question",
+        text_pair_column="passage",
+        group_column="question",
+        label_names="no,yes",
+        validation_split="",
+        test_split="validation",
+    )
+    return load_splits(config, datasets_dir=tmp_path, seed=0)
+
+
+def test_pairs_are_carved_by_question_and_tested_on_the_split_named(tmp_path: Path) -> None:
+    splits = _pair_splits(tmp_path)
+    assert splits.labels == ("no", "yes")
+    assert len(splits.test) == 20
+    assert not set(splits.train["text"]) & set(splits.validation["text"])
+    assert splits.shared_rows()["train/test"] > 0
+
+
+def test_a_pair_has_segment_ids_and_its_second_text_is_cut(
+    tmp_path: Path, tiny_base_dir: Path
+) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_base_dir)
+    frame = pd.DataFrame({"text": ["good film"], "text_pair": ["bad " * 30], "label": [1]})
+    [row] = tokenize(frame, tokenizer, ModelConfig(max_length=12))
+    assert row["length"] == 12
+    assert row["token_type_ids"] == [0] * 4 + [1] * 8
+    assert tokenizer.decode(row["input_ids"]) == "[CLS] good film [SEP] " + "bad " * 7 + "[SEP]"
+
+
+def test_rows_are_drawn_as_the_datasets_library_shuffles() -> None:
+    from datasets import Dataset
+
+    frame = rows(50)
+    theirs = Dataset.from_pandas(frame).shuffle(seed=123).select(range(20))
+    assert draw_rows(frame, 20, seed=123)["text"].tolist() == list(theirs["text"])
+
+
+def test_label_names_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    rows(40).to_csv(tmp_path / "reviews.csv", index=False)
+    with pytest.raises(DataError, match="label_names must name each label"):
+        load(tmp_path / "reviews.csv", label_names="anger,joy,love")
 
 
 def test_a_folder_without_splits_and_an_unknown_name_say_where_they_looked(tmp_path: Path) -> None:
@@ -205,7 +286,8 @@ def test_a_long_text_is_cut_and_a_short_one_is_not(tiny_base_dir: Path, long_tex
     tokenizer = AutoTokenizer.from_pretrained(tiny_base_dir)
     long = "good " * 20 + "bad " * 20
     frame = _frame(["good film", long], [1, 0])
-    encoded = tokenize(frame, tokenizer, max_length=16, long_texts=long_texts)
+    config = ModelConfig(max_length=16, long_texts=long_texts)  # type: ignore[arg-type]
+    encoded = tokenize(frame, tokenizer, config)
     assert encoded["length"] == [4, 16]
     assert tokenizer.decode(encoded["input_ids"][0]) == "[CLS] good film [SEP]"
     cut = tokenizer.convert_ids_to_tokens(encoded["input_ids"][1])
