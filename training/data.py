@@ -36,9 +36,9 @@ class LabelledSplits:
 
     def shared_rows(self) -> dict[str, int]:
         """How many rows of the second split stand in the first too, by their texts."""
-        keys = {name: set(_keys(getattr(self, name))) for name in SPLITS}
+        keys = {name: set(row_keys(getattr(self, name))) for name in SPLITS}
         return {
-            f"{first}/{second}": sum(key in keys[first] for key in _keys(getattr(self, second)))
+            f"{first}/{second}": sum(key in keys[first] for key in row_keys(getattr(self, second)))
             for first, second in (
                 ("train", "validation"),
                 ("train", "test"),
@@ -137,7 +137,7 @@ def _columns(config: DataConfig) -> dict[str, str]:
     return columns
 
 
-def _keys(frame: pd.DataFrame) -> Iterable[str]:
+def row_keys(frame: pd.DataFrame) -> Iterable[str]:
     """What makes two rows the same: their texts, but for case and white space."""
     texts = frame["text"] + "\n" + frame["text_pair"] if "text_pair" in frame else frame["text"]
     return (" ".join(text.casefold().split()) for text in texts)
@@ -157,7 +157,7 @@ def _labelled(
                 "Name the right ones with --text-column, --text-pair-column and --label-column."
             )
         frame = frame.rename(columns=columns)
-        names = frame["label"].map(_label_name)
+        names = frame["label"].map(label_name)
         frame = frame.assign(label=names)[names != UNLABELLED]
         for column in columns.values():
             if column != "label":
@@ -180,8 +180,10 @@ def _labelled(
     return labels, cleaned
 
 
-def _label_name(value: Any) -> str:
-    """1, 1.0 and " 1 " are all "1"."""
+def label_name(value: Any) -> str:
+    """1, 1.0 and " 1 " are all "1"; a missing value is ""."""
+    if pd.isna(value):
+        return ""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value).strip()
@@ -266,7 +268,7 @@ def carve(
     if group_column:
         keys: Iterable[str] = frame[group_column].astype(str)
     else:
-        keys = _keys(frame)
+        keys = row_keys(frame)
     chosen = pd.Series(
         [_hash_fraction(f"{salt}:{key}") < fraction for key in keys], index=frame.index, dtype=bool
     )

@@ -27,7 +27,11 @@ class Command(BaseCommand):
         parser.add_argument("--dataset", required=True, help="as for finetune")
         parser.add_argument("--split", default="test", help="(default: test)")
         parser.add_argument("--text-column", default="text")
+        parser.add_argument("--text-pair-column", default="")
         parser.add_argument("--label-column", default="label")
+        parser.add_argument(
+            "--label-names", default="", help="names of the labels 0, 1, ..., with commas between"
+        )
         parser.add_argument(
             "--limit",
             type=int,
@@ -41,10 +45,19 @@ class Command(BaseCommand):
             help=f"how the windows of a long text are combined (default: {RULE})",
         )
         parser.add_argument("--output", type=Path, help="write the measures to this JSON file too")
+        parser.add_argument(
+            "--report",
+            type=Path,
+            help="write report.html with pictures, and the predictions that compare_runs reads, "
+            "into this folder",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from training.data import DataError, load_split
-        from training.evaluation import evaluate_model
+        # Here, not at the top: pandas and scikit-learn would slow every manage.py --help.
+        from training.data import load_split
+        from training.evaluation import evaluate_in_detail
+        from training.reading import DataError
+        from training.report import save_evaluation
 
         try:
             artefact = open_artefact(options["model"], models_dir=settings.MODELS_DIR)
@@ -52,17 +65,35 @@ class Command(BaseCommand):
                 DataConfig(
                     dataset=options["dataset"],
                     text_column=options["text_column"],
+                    text_pair_column=options["text_pair_column"],
                     label_column=options["label_column"],
+                    label_names=options["label_names"],
                 ),
                 options["split"],
                 datasets_dir=settings.DATASETS_DIR,
             )
             if 0 < options["limit"] < len(frame):
                 frame = frame.sample(options["limit"], random_state=0)
-            measured = evaluate_model(artefact.directory, frame, labels, rule=options["rule"])
+            evaluation = evaluate_in_detail(artefact.directory, frame, labels, rule=options["rule"])
         except (ConfigError, DataError, ModelNotReady) as error:
             raise CommandError(str(error)) from error
-        for key, value in measured.items():
-            self.stdout.write(f"{key:20} {value:.4f}" if key != "rows" else f"{key:20} {value:.0f}")
+        for key, value in evaluation.measures.items():
+            self.stdout.write(f"{key:28} {value:.4f}" if key != "rows" else f"{key:28} {value:.0f}")
         if options["output"]:
-            options["output"].write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+            options["output"].write_text(
+                json.dumps(evaluation.measures, indent=2, ensure_ascii=False) + "\n",
+                encoding="utf-8",
+            )
+        if options["report"]:
+            facts = {
+                "name": f"{artefact.name} on {options['dataset']} ({options['split']})",
+                "model": artefact.name,
+                "revision": artefact.revision(),
+                "dataset": options["dataset"],
+                "split": options["split"],
+                "rule": options["rule"],
+            }
+            report = save_evaluation(
+                options["report"], facts=facts, evaluation=evaluation, frame=frame
+            )
+            self.stdout.write(f"The report is {report}")
