@@ -6,8 +6,10 @@ tokenizer.json. No heavy import here: system checks and readiness use it.
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from classifier.exceptions import ModelNotReady
 from classifier.labels import NEGATIVE, POSITIVE, labels_of
@@ -15,6 +17,22 @@ from classifier.starter import installer
 
 STARTER = "starter"
 FILES = ("config.json", "model.safetensors", "tokenizer.json")
+MAX_HEADER_BYTES = 10 << 20  # of model.safetensors; that of MiniLM has 12 kB
+# Keys with which config.json has made transformers fetch and run code (CVE-2026-4372 and -5241
+# among them), or load weights from another file than model.safetensors.
+CODE_KEYS = {
+    "auto_map",
+    "trust_remote_code",
+    "custom_pipelines",
+    "attn_implementation",
+    "experts_implementation",
+    "transformers_weights",
+    "use_kernels",
+    "kernel_config",
+}
+# transformers keeps its own state under names with an underscore; of these, files carry:
+PRIVATE_KEYS = {"_name_or_path", "_num_labels", "_commit_hash", "_attn_implementation_autoset"}
+LABEL_TABLES = {"id2label", "label2id"}  # their keys are words of the data
 
 
 @dataclass(frozen=True)
@@ -81,7 +99,79 @@ def open_artefact(model: str | Path, *, models_dir: Path) -> Artefact:
             value=f"{name} lacks {', '.join(missing)}",
             remedy="Export it again with manage.py finetune; only safetensors are loaded.",
         )
+    require_no_code(directory, name)
+    _require_sound_weights(directory, name)
     return Artefact(directory=directory, name=name, labels=_labels(directory, name))
+
+
+def require_no_code(directory: Path, name: str) -> None:
+    """Refuse a model whose configuration would make a library run code that comes with it.
+
+    Raises:
+        ModelNotReady: a key of config.json or tokenizer_config.json is not allowed, or one of
+            them is not JSON.
+    """
+    for file, private_allowed in (("config.json", False), ("tokenizer_config.json", True)):
+        if not (directory / file).is_file():
+            continue
+        try:
+            content = json.loads((directory / file).read_text(encoding="utf-8"))
+            refused = sorted({key for key in _keys(content) if _is_refused(key, private_allowed)})
+        except (OSError, ValueError, RecursionError) as error:
+            raise ModelNotReady(
+                code="model_config",
+                rule=f"{file} must be readable JSON.",
+                value=f"{name}: {type(error).__name__}: {str(error)[:200]}",
+                remedy="Export or pull the model again.",
+            ) from error
+        if refused:
+            raise ModelNotReady(
+                code="model_code",
+                rule="A model's configuration describes it and names no code to run.",
+                value=f"{name}'s {file} has {', '.join(refused)[:200]}",
+                remedy="Do not use this model, or remove the key if you know what it is for.",
+            )
+
+
+def _keys(content: Any) -> Iterator[str]:
+    """Every key at any depth, those of the label tables left out."""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield key
+            if key not in LABEL_TABLES:
+                yield from _keys(value)
+    elif isinstance(content, list):
+        for item in content:
+            yield from _keys(item)
+
+
+def _is_refused(key: str, private_allowed: bool) -> bool:
+    return key in CODE_KEYS or (
+        key.startswith("_") and key not in PRIVATE_KEYS and not private_allowed
+    )
+
+
+def _require_sound_weights(directory: Path, name: str) -> None:
+    """Refuse a safetensors file whose header is huge or does not describe what follows it."""
+    file = directory / "model.safetensors"
+    size = file.stat().st_size
+    try:
+        with file.open("rb") as weights:
+            length = int.from_bytes(weights.read(8), "little")
+            if length > min(MAX_HEADER_BYTES, size - 8):
+                raise ValueError(f"a header of {length:,} bytes in a file of {size:,}")
+            tensors = json.loads(weights.read(length))
+        ends = [tensor["data_offsets"][1] for key, tensor in tensors.items() if key[:2] != "__"]
+        if not ends or max(ends) != size - 8 - length:
+            raise ValueError(f"it describes {max(ends, default=0):,} bytes of {size:,}")
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        raise ModelNotReady(
+            code="model_weights",
+            rule=f"model.safetensors begins with a header of at most {MAX_HEADER_BYTES:,} bytes "
+            "that describes all that follows.",
+            value=f"{name}: {str(error)[:200]}",
+            remedy="Export or pull the model again.",
+        ) from error
 
 
 def _labels(directory: Path, name: str) -> tuple[str, ...]:

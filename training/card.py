@@ -1,7 +1,11 @@
 """The model card, README.md beside the weights, written from what the run measured."""
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from classifier.starter import base as minilm
 
 SHOWN = {
     "accuracy": "accuracy",
@@ -11,13 +15,20 @@ SHOWN = {
     "average_precision": "average precision",
     "majority_baseline": "always the commonest label",
 }
+# What is no measure of the model, but of its data, stays out of the model-index.
+INDEXED = tuple(key for key in SHOWN if key != "majority_baseline")
+LICENCES = {minilm.NAME: "apache-2.0"}
+DATA_FILES = (".csv", ".jsonl", ".parquet")
+TASK = {"type": "text-classification", "name": "Text Classification"}
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
+_LICENCE_LINE = re.compile(r"^license:[ \t]*[\"']?([\w.-]+)[\"']?[ \t]*$", re.MULTILINE)
 
 
 def model_card(name: str, facts: Mapping[str, Any]) -> str:
     """The card of a model as Markdown with the front matter that the Hub reads.
 
     Args:
-        facts: what finetuning writes to metrics.json.
+        facts: what finetuning writes to metrics.json; `base_licence`, where it is known, too.
     """
     config, metrics, rows = facts["config"], facts["metrics"], facts["rows"]
     table = "\n".join(
@@ -27,21 +38,24 @@ def model_card(name: str, facts: Mapping[str, Any]) -> str:
     )
     parameters = "\n".join(
         f"- {key}: {value}"
-        for section in config.values()
+        for section in without_paths(config).values()
         for key, value in section.items()
         if value != ""
     )
     revision = f" (revision {facts['base_revision']})" if facts["base_revision"] else ""
+    licence = _licence(facts)
+    terms = (
+        f"The base model's licence is {licence}."
+        if licence
+        else "The base model's licence is not known here; look it up before you share this model."
+    )
     return f"""---
-library_name: transformers
-pipeline_tag: text-classification
-base_model: {facts["base_model"]}
----
+{_front_matter(name, facts)}---
 
 # {name}
 
 A text classifier fine-tuned by Reviewsite from {facts["base_model"]}{revision}
-on {config["data"]["dataset"]}.
+on {dataset_name(config)}. {terms}
 
 ## Measured
 
@@ -62,6 +76,76 @@ of them says how sure the model is, not how many stars people would give.
 
 {parameters}
 """
+
+
+def without_paths(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """A config's sections with every path of this machine cut to its last part.
+
+    What is pushed tells nobody how the folders of this machine are called.
+    """
+    return {
+        section: {key: _last_part(value) for key, value in values.items()}
+        for section, values in sections.items()
+    }
+
+
+def dataset_name(sections: Mapping[str, Mapping[str, Any]]) -> str:
+    """What the data set is called: a Hub id or a name as it is, of a file or a folder the name."""
+    name = str(_last_part(sections["data"]["dataset"]))
+    return Path(name).stem if name.endswith(DATA_FILES) else name
+
+
+def licence_of(model_dir: Path) -> str:
+    """The licence that the card of a base model names, "" where it names none."""
+    card = model_dir / "README.md"
+    if not card.is_file():
+        return ""
+    # Front matter alone: the text of a card may speak of other licences.
+    front = card.read_text(encoding="utf-8", errors="replace").split("---", 2)
+    found = _LICENCE_LINE.search(front[1]) if len(front) == 3 and not front[0].strip() else None
+    return found[1] if found else ""
+
+
+def _front_matter(name: str, facts: Mapping[str, Any]) -> str:
+    """YAML, with the measures of the untouched test split in the form of Papers with Code.
+
+    Form: https://github.com/huggingface/hub-docs/blob/main/modelcard.md
+    """
+    import yaml
+
+    data = dataset_name(facts["config"])
+    front: dict[str, Any] = {"library_name": "transformers", "pipeline_tag": TASK["type"]}
+    if licence := _licence(facts):
+        front["license"] = licence
+    # The Hub refuses a card whose base_model or datasets are not ids of it.
+    if _HUB_ID.fullmatch(facts["base_model"]):
+        front |= {"base_model": facts["base_model"], "base_model_relation": "finetune"}
+    if _HUB_ID.fullmatch(data):
+        front["datasets"] = [data]
+    front["tags"] = ["reviewsite"]
+    measured = [
+        {"type": key, "name": SHOWN[key], "value": round(facts["metrics"][f"test_{key}"], 6)}
+        for key in INDEXED
+        if f"test_{key}" in facts["metrics"]
+    ]
+    if measured:
+        dataset = {"name": data, "type": data, "split": "test"}
+        result = {"task": TASK, "dataset": dataset, "metrics": measured}
+        front["model-index"] = [{"name": name, "results": [result]}]
+    return yaml.safe_dump(front, sort_keys=False, allow_unicode=True)
+
+
+def _licence(facts: Mapping[str, Any]) -> str:
+    return str(facts.get("base_licence") or LICENCES.get(facts["base_model"], ""))
+
+
+def _last_part(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    local = value.startswith(("/", "~", ".")) or "\\" in value or value.count("/") > 1
+    if local or value.endswith(DATA_FILES) or ("/" in value and Path(value).exists()):
+        return re.split(r"[/\\]", value.rstrip("/\\"))[-1]
+    return value
 
 
 def _shown(metrics: Mapping[str, float], split: str, key: str) -> str:
