@@ -10,8 +10,11 @@ from scipy.special import softmax
 
 from classifier.artefact import STARTER, open_artefact
 from classifier.starter import base as minilm
+from training.checkpoints import StagedCheckpoints
 from training.config import ConfigError, FinetuningConfig, ModelConfig, TrainingConfig
+from training.distribution import process_count
 from training.metrics import classification_metrics
+from training.sampling import RepeatableOrder
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -115,13 +118,35 @@ def _with_adapter(model: Any, config: ModelConfig) -> Any:
     )
 
 
-def computes_in_bf16() -> bool:
-    """Whether the processor (or the GPU) multiplies bfloat16 matrices natively."""
+def computes_in_bf16(*, cpu: bool) -> bool:
+    """Whether the processor, or else the GPU, multiplies bfloat16 matrices natively."""
     import torch
 
-    if torch.cuda.is_available():
+    if not cpu and torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported())
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def trains_on_cpu(training: TrainingConfig) -> bool:
+    """Whether `device` and the machine mean the processor.
+
+    Raises:
+        ConfigError: the device is not there, or cannot compute in `precision`.
+    """
+    import torch
+
+    cuda = torch.cuda.is_available()
+    if training.device == "cuda" and not cuda:
+        raise ConfigError(
+            "device=cuda needs a GPU that torch can use, but there is none. Give --device cpu."
+        )
+    cpu = training.device == "cpu" or not torch.accelerator.is_available()
+    if training.precision == "fp16" and (cpu or not cuda):
+        raise ConfigError(
+            "precision=fp16 needs CUDA, whose gradient scaler it relies on, but the device is "
+            f"{'cpu' if cpu else training.device!r}. Give --precision bf16 or fp32."
+        )
+    return cpu
 
 
 def build_trainer(
@@ -134,32 +159,43 @@ def build_trainer(
     labels: tuple[str, ...],
     run_dir: Path,
 ) -> "Trainer":
-    """A Trainer over length-grouped batches that keeps the best checkpoint by validation loss."""
-    import torch
+    """A Trainer over length-grouped batches that keeps the best checkpoint by validation loss.
+
+    Raises:
+        ConfigError: the device is not there, or cannot compute in the precision asked for.
+    """
     from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
 
+    class FinetuningTrainer(StagedCheckpoints, RepeatableOrder, Trainer):
+        pass
+
     training: TrainingConfig = config.training
-    steps_per_epoch = math.ceil(len(train) / training.batch_size)
+    cpu = trains_on_cpu(training)
+    rows_per_step = training.batch_size * training.gradient_accumulation * process_count()
+    steps_per_epoch = math.ceil(len(train) / rows_per_step)
     total_steps = math.ceil(steps_per_epoch * training.epochs)
     evaluation_steps = min(total_steps, math.ceil(steps_per_epoch / training.evaluations_per_epoch))
-    bf16 = training.precision == "bf16" or (training.precision == "auto" and computes_in_bf16())
+    bf16 = training.precision == "bf16" or (
+        training.precision == "auto" and computes_in_bf16(cpu=cpu)
+    )
     arguments = TrainingArguments(
         output_dir=str(run_dir / "checkpoints"),
         num_train_epochs=training.epochs,
         learning_rate=training.learning_rate,
         per_device_train_batch_size=training.batch_size,
         per_device_eval_batch_size=32,
+        gradient_accumulation_steps=training.gradient_accumulation,
+        activation_checkpointing=training.gradient_checkpointing,
         weight_decay=training.weight_decay,
-        warmup_steps=math.ceil(training.warmup_fraction * total_steps),
+        warmup_steps=training.warmup_steps or math.ceil(training.warmup_fraction * total_steps),
         lr_scheduler_type=training.scheduler,
         bf16=bf16,
-        use_cpu=not torch.accelerator.is_available(),
-        train_sampling_strategy="group_by_length",
+        fp16=training.precision == "fp16",
+        use_cpu=cpu,
         eval_strategy="steps",
         eval_steps=evaluation_steps,
         save_strategy="steps",
         save_steps=evaluation_steps,
-        save_total_limit=2,
         load_best_model_at_end=True,
         metric_for_best_model="loss",
         logging_steps=max(1, min(25, total_steps // 10)),
@@ -173,7 +209,7 @@ def build_trainer(
         logits = np.asarray(prediction.predictions, dtype=np.float64)
         return classification_metrics(softmax(logits, axis=1), prediction.label_ids, labels)
 
-    return Trainer(
+    trainer = FinetuningTrainer(
         model=model,
         args=arguments,
         train_dataset=train,
@@ -182,3 +218,8 @@ def build_trainer(
         data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=8),
         compute_metrics=compute_metrics,
     )
+    # The Trainer leaves it to a model that takes num_items_in_batch to divide the loss by it. BERT
+    # and its kin take it and ignore it: gradients would be as many times too large as there are
+    # accumulated passes and processes.
+    trainer.model_accepts_loss_kwargs = False
+    return trainer

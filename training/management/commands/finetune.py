@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from classifier.exceptions import ModelNotReady
 from training.config import SECTIONS, ConfigError, FinetuningConfig, with_overrides
+from training.distribution import is_main_process, process_count
 
 
 class Command(BaseCommand):
@@ -48,8 +49,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         # Here, not at the top: pandas and scikit-learn would slow every manage.py --help.
-        from training.data import DataError
+        from training.checkpoints import TrainingStopped
         from training.finetuning import run_finetuning
+        from training.reading import DataError
+        from training.tracking import tracking_uri
 
         try:
             name, config = _run(options)
@@ -63,13 +66,20 @@ class Command(BaseCommand):
                 runs_dir=settings.RUNS_DIR,
                 datasets_dir=settings.DATASETS_DIR,
                 resume=options["resume"],
+                tracking_uri=tracking_uri(settings.VAR_DIR),
             )
         except (ConfigError, DataError, ModelNotReady) as error:
             raise CommandError(str(error)) from error
+        except TrainingStopped as error:
+            raise CommandError(
+                f"{error} Go on with: manage.py finetune --name {name} --resume"
+            ) from error
         except KeyboardInterrupt as error:
             raise CommandError(
                 f"Stopped. Go on with: manage.py finetune --name {name} --resume"
             ) from error
+        if not is_main_process():
+            return
         for key, value in result.metrics.items():
             shown = f"{value:.0f}" if key.endswith("_rows") else f"{value:.4f}"
             self.stdout.write(f"{key:28} {shown}")
@@ -95,6 +105,11 @@ def _run(options: dict[str, Any]) -> tuple[str, FinetuningConfig]:
         config = FinetuningConfig.from_recipe(options["recipe"], given)
     else:
         config = FinetuningConfig.from_sections(with_overrides({}, given))
+    if process_count() > 1 and not options["name"]:
+        raise ConfigError(
+            f"The {process_count()} processes of a run must share its name, but none is given. "
+            "Give --name."
+        )
     return options["name"] or _default_name(config.data.dataset), config
 
 

@@ -1,0 +1,248 @@
+"""Kills fine-tuning with SIGKILL at seeded moments and resumes it, until it ends.
+
+    python tests/chaos/kill_training.py --runs 5 --kills 50 --seed 0
+
+Each run is the real `manage.py finetune` on a tiny model, one process after another. A kill comes
+at any moment of the process, at one of its training, or inside a checkpoint's writing (at least a
+fifth of all). After a fifth of the kills the newest checkpoint is torn besides, as a power cut or a
+bad disk does. Prints what was lost and exits 1 if anything was: a run that could not go on, or
+final weights that are not those of the undisturbed run, bit by bit.
+
+--plant trust-newest resumes from the highest number unread, as transformers' get_last_checkpoint
+does; the figures must then be red.
+"""
+
+import argparse
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests import tiny  # noqa: E402
+from training.checkpoints import MANIFEST, STAGING, fault_of, numbered  # noqa: E402
+
+MOMENTS = ("inside a save", "in training", "at any moment")
+SHARES = (0.4, 0.4, 0.2)
+TORN_SHARE = 0.2
+FINETUNE = (
+    *("--device", "cpu", "--precision", "fp32", "--method", "full", "--epochs", "3"),
+    *("--batch-size", "8", "--learning-rate", "1e-3", "--max-length", "16", "--dropout", "0.1"),
+    *("--evaluations-per-epoch", "6", "--experiment", ""),
+)
+PLANTS = {
+    "none": "",
+    "trust-newest": """
+from pathlib import Path
+from transformers.trainer_utils import get_last_checkpoint
+from training import checkpoints, finetuning
+def newest(directory):
+    found = directory.is_dir() and get_last_checkpoint(str(directory))
+    return Path(found) if found else None
+checkpoints.last_good_checkpoint = finetuning.last_good_checkpoint = newest
+""",
+}
+
+
+@dataclass
+class Tally:
+    kills: Counter[str] = field(default_factory=Counter)
+    resumed: int = 0
+    saves_torn: int = 0
+    checkpoints_torn: int = 0
+    equal: int = 0
+    lost: list[str] = field(default_factory=list)
+
+
+class Site:
+    """A folder with data and base model, and the fine-tuning that runs on it."""
+
+    def __init__(self, directory: Path, *, rows: int, plant: str) -> None:
+        self.directory = directory
+        self.plant = PLANTS[plant]
+        tiny.write_base_model(directory / "base")
+        rng = random.Random(0)
+        for split, count in (("train", rows), ("validation", 64), ("test", 32)):
+            lines = ["text,label"]
+            for index in range(count):
+                lines.append(f"{tiny.sentence(index % 2, rng, rng.randrange(4, 14))},{index % 2}")
+            file = directory / "data" / f"{split}.csv"
+            file.parent.mkdir(exist_ok=True)
+            file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def start(self, name: str) -> "subprocess.Popen[bytes]":
+        """Begin the run `name`, or go on with it where it has begun."""
+        if (self.directory / "runs" / name / "config.json").exists():
+            arguments = ["finetune", "--name", name, "--resume"]
+        else:
+            data, base = self.directory / "data", self.directory / "base"
+            arguments = ["finetune", "--name", name, "--dataset", str(data)]
+            arguments += ["--base-model", str(base), *FINETUNE]
+        code = (
+            "import os, sys\n"
+            "os.environ['DJANGO_SETTINGS_MODULE'] = 'reviewsite.settings'\n"
+            f"{self.plant}"
+            "from django.core.management import execute_from_command_line\n"
+            "execute_from_command_line(['manage.py', *sys.argv[1:]])\n"
+        )
+        with (self.directory / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-c", code, *arguments],
+                cwd=ROOT,
+                env=os.environ
+                | {"VAR_DIR": str(self.directory), "OMP_NUM_THREADS": "1", "DEBUG": "true"}
+                | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
+                stdout=log,
+                stderr=log,
+            )
+
+    def checkpoints(self, name: str) -> Path:
+        return self.directory / "runs" / name / "checkpoints"
+
+    def weights(self, name: str) -> str:
+        file = self.directory / "models" / name / "model.safetensors"
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def saving(checkpoints: Path) -> bool:
+    return any(checkpoints.glob(f"{STAGING}*"))
+
+
+def wait_and_kill(
+    process: "subprocess.Popen[bytes]",
+    moment: str,
+    checkpoints: Path,
+    rng: random.Random,
+    seconds: float,
+) -> bool:
+    """Kill at the moment; whether the process still lived then."""
+    old = {path.name for path in numbered(checkpoints)}
+    if moment == "at any moment":
+        delay = rng.uniform(0, seconds)
+    elif moment == "in training":
+        # The first new checkpoint shows that training has begun (again).
+        while process.poll() is None and not {path.name for path in numbered(checkpoints)} - old:
+            time.sleep(0.005)
+        delay = rng.uniform(0, seconds / 3)
+    else:
+        saves = rng.randrange(1, 4)
+        while process.poll() is None and saves:
+            while process.poll() is None and not saving(checkpoints):
+                time.sleep(0.0005)
+            saves -= 1
+            while saves and process.poll() is None and saving(checkpoints):
+                time.sleep(0.0005)
+        delay = rng.uniform(0, 0.03)
+    deadline = time.monotonic() + delay
+    while process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.001)
+    if process.poll() is not None:
+        return False
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return True
+
+
+def tear(checkpoints: Path, rng: random.Random) -> bool:
+    """Cut a file of the newest checkpoint, as a power cut may; whether there was one."""
+    found = numbered(checkpoints)
+    if not found or fault_of(found[-1]):
+        return False
+    files = sorted(path for path in found[-1].rglob("*") if path.stat().st_size > 1)
+    file = rng.choice([path for path in files if path.name != MANIFEST] or files)
+    os.truncate(file, rng.randrange(file.stat().st_size))
+    return True
+
+
+def torment(
+    site: Site, name: str, kills: int, rng: random.Random, seconds: float, whole: str, tally: Tally
+) -> None:
+    """Kill a run `kills` times, let it end, and compare its weights."""
+    checkpoints, killed = site.checkpoints(name), 0
+    process = site.start(name)
+    while killed < kills:
+        (moment,) = rng.choices(MOMENTS, SHARES)
+        if not wait_and_kill(process, moment, checkpoints, rng, seconds):
+            if process.returncode:
+                tally.lost.append(f"{name}: exit {process.returncode} after {killed} kills")
+                return
+            break  # it ended before the kill
+        killed += 1
+        inside = saving(checkpoints)
+        tally.kills["inside a save" if inside else moment] += 1
+        tally.saves_torn += inside
+        if rng.random() < TORN_SHARE:
+            tally.checkpoints_torn += tear(checkpoints, rng)
+        process = site.start(name)
+        tally.resumed += 1
+    if process.wait():
+        tally.lost.append(f"{name}: exit {process.returncode} after {killed} kills")
+        tally.resumed -= 1
+    elif site.weights(name) == whole:
+        tally.equal += 1
+    else:
+        tally.lost.append(f"{name}: other weights")
+
+
+def report(tally: Tally, runs: int) -> list[str]:
+    kills = sum(tally.kills.values())
+    inside = tally.kills["inside a save"]
+    lost = len(tally.lost)
+    bound = f"{min(1.0, 3 / kills):.3f}" if kills and not lost else "-"
+    return [
+        f"kills                          {kills}",
+        f"  inside a save                {inside} ({inside / max(kills, 1):.0%})",
+        f"  in training                  {tally.kills['in training']}",
+        f"  at any moment                {tally.kills['at any moment']}",
+        f"resumed                        {tally.resumed}",
+        f"saves torn by a kill           {tally.saves_torn}",
+        f"checkpoints torn besides       {tally.checkpoints_torn}",
+        f"runs                           {runs}",
+        f"weights equal (sha256)         {tally.equal}",
+        f"runs lost                      {lost}",
+        f"95 % upper bound, loss a kill  {bound}",
+        *tally.lost,
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--kills", type=int, default=50, help="of all runs together")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rows", type=int, default=2400, help="more make a run last longer")
+    parser.add_argument("--plant", choices=sorted(PLANTS), default="none")
+    options = parser.parse_args(arguments)
+    rng, tally = random.Random(options.seed), Tally()
+    with tempfile.TemporaryDirectory(prefix="kill-training-") as directory:
+        site = Site(Path(directory), rows=options.rows, plant=options.plant)
+        started = time.monotonic()
+        if site.start("undisturbed").wait():
+            log = Path(directory) / "undisturbed.log"
+            sys.stdout.write(log.read_text(encoding="utf-8"))
+            return 1
+        seconds = time.monotonic() - started
+        for number in range(options.runs):
+            kills = (options.kills * (number + 1)) // options.runs
+            kills -= (options.kills * number) // options.runs
+            whole = site.weights("undisturbed")
+            torment(site, f"run-{number}", kills, rng, seconds, whole, tally)
+        for name in tally.lost:
+            log = Path(directory) / f"{name.partition(':')[0]}.log"
+            sys.stdout.write(log.read_text(encoding="utf-8", errors="replace")[-2000:] + "\n")
+    sys.stdout.write("\n".join(report(tally, options.runs)) + "\n")
+    return 1 if tally.lost else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

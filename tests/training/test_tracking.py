@@ -1,0 +1,300 @@
+"""MLflow gets all of a run, once; whatever its server does, the run does not notice."""
+
+import contextlib
+import http.server
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from training import tracking
+from training.tracking import LOG, SPOOL, replay, tracked_run
+
+CONFIG = {"data": {"dataset": "imdb"}, "training": {"epochs": 2.0, "seed": 0}}
+STEPS = 200
+
+
+def spend(run_dir: Path, uri: str, *, steps: int = STEPS, first: int = 1, **facts: Any) -> None:
+    """A run that tells one loss a step."""
+    with tracked_run("mine", CONFIG, run_dir, uri, "reviews") as tracker:
+        for step in range(first, steps + 1):
+            tracker.metrics({"loss": 1 / step}, step=step)
+        tracker.metrics({"test_accuracy": 0.5})
+        tracker.tags({"dataset": "imdb"} | facts)
+
+
+def rows(store: Path, query: str) -> list[tuple[Any, ...]]:
+    with contextlib.closing(sqlite3.connect(store)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def losses(store: Path) -> list[tuple[Any, ...]]:
+    return rows(store, "select step, value from metrics where key = 'loss' order by step")
+
+
+EXPECTED = [(step, 1 / step) for step in range(1, STEPS + 1)]
+
+
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database without runs: making one takes many seconds."""
+    directory = tmp_path_factory.mktemp("store")
+    spend(directory / "runs" / "first", f"sqlite:///{directory}/mlflow.db", steps=1)
+    return directory / "mlflow.db"
+
+
+@pytest.fixture
+def store(empty_store: Path, tmp_path: Path) -> Path:
+    copied = tmp_path / "mlflow.db"
+    copied.write_bytes(empty_store.read_bytes())
+    with contextlib.closing(sqlite3.connect(copied)) as connection, connection:
+        for table in ("metrics", "latest_metrics", "params", "tags", "runs", "experiments"):
+            connection.execute(f"delete from {table} where 1")
+    return copied
+
+
+def test_one_run_holds_parameters_metrics_tags_and_artefacts(store: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    (report / "pictures").mkdir(parents=True)
+    (report / "pictures" / "roc.png").write_bytes(b"picture")
+    with tracked_run("mine", CONFIG, tmp_path / "run", f"sqlite:///{store}", "reviews") as tracker:
+        tracker.metrics({"loss": 0.5}, step=3)
+        tracker.tags({"rows.train": 240})
+        tracker.artefact(report)
+    assert tracker.run_id
+    assert tracker.url is None
+    assert rows(store, "select run_uuid, name, status from runs") == [
+        (tracker.run_id, "mine", "FINISHED")
+    ]
+    assert rows(store, "select key, value from params order by key") == [
+        ("data.dataset", "imdb"),
+        ("training.epochs", "2.0"),
+        ("training.seed", "0"),
+    ]
+    assert rows(store, "select key, step, value from metrics") == [("loss", 3, 0.5)]
+    assert rows(store, "select value from tags where key = 'rows.train'") == [("240",)]
+    (picture,) = (tmp_path / "mlflow").rglob("*.png")
+    assert picture.as_posix().endswith(f"{tracker.run_id}/artifacts/report/pictures/roc.png")
+
+
+def test_without_an_experiment_nothing_is_tracked(tmp_path: Path) -> None:
+    with tracked_run("mine", CONFIG, tmp_path, "sqlite:///nowhere", "") as tracker:
+        tracker.metrics({"loss": 1.0}, step=1)
+        tracker.artefact(tmp_path)
+    assert tracker.run_id is None
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")]
+)
+def test_a_run_that_fails_says_so(
+    store: Path, tmp_path: Path, error: type[BaseException], status: str
+) -> None:
+    with (
+        pytest.raises(error),
+        tracked_run("mine", CONFIG, tmp_path / "run", f"sqlite:///{store}", "reviews"),
+    ):
+        raise error
+    assert rows(store, "select status from runs") == [(status,)]
+
+
+def test_a_resumed_run_goes_on_with_its_mlflow_run_and_repeats_nothing(
+    store: Path, tmp_path: Path
+) -> None:
+    uri = f"sqlite:///{store}"
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        tracked_run("mine", CONFIG, tmp_path / "run", uri, "reviews") as tracker,
+    ):
+        for step in range(1, 101):
+            tracker.metrics({"loss": 1 / step}, step=step)
+        raise KeyboardInterrupt
+    with (tmp_path / "run" / SPOOL).open("a") as spool:
+        spool.write('{"kind": "metrics", "val')  # a kill in the middle of a line
+    spend(tmp_path / "run", uri, first=81)
+    assert losses(store) == EXPECTED
+    assert rows(store, "select status from runs") == [("FINISHED",)]
+
+
+def test_what_was_sent_but_not_noted_is_not_sent_twice(store: Path, tmp_path: Path) -> None:
+    spend(tmp_path / "run", f"sqlite:///{store}")
+    noted = tmp_path / "run" / tracking.SENT
+    for forgotten in ({"bytes": 0}, {"bytes": 0, "run_id": None}):
+        noted.write_text(json.dumps(json.loads(noted.read_text()) | forgotten))
+        assert replay(tmp_path / "run")
+        assert losses(store) == EXPECTED
+        assert len(rows(store, "select * from runs")) == 1
+
+
+def test_a_token_reaches_neither_spool_nor_store(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "a-token-of-another-form")
+    token = "hf_" + "aB3" * 10
+    report = tmp_path / "report.html"
+    report.write_text(f"<p>pushed with {token}</p>")
+    with tracked_run(
+        "mine", {"model": {"token": token}}, tmp_path / "run", f"sqlite:///{store}", "reviews"
+    ) as tracker:
+        tracker.tags({"command": "push a-token-of-another-form", "kept": "yes"})
+        tracker.artefact(report)
+    assert rows(store, "select value from params") == [("hf_***",)]
+    assert rows(store, "select value from tags where key = 'command'") == [("push ***",)]
+    assert not list((tmp_path / "mlflow").rglob("report.html"))
+    written = b"".join(path.read_bytes() for path in (*(tmp_path / "run").iterdir(), store))
+    assert token.encode() not in written
+    assert b"a-token-of" not in written
+
+
+def test_a_record_that_mlflow_refuses_does_not_keep_the_others_from_it(
+    store: Path, tmp_path: Path
+) -> None:
+    with tracked_run("mine", CONFIG, tmp_path / "run", f"sqlite:///{store}", "reviews") as tracker:
+        tracker.metrics({"loss": 0.5}, step=1)
+        tracker.metrics({"a key that * MLflow ? refuses": 0.5}, step=1)
+        tracker.metrics({"loss": 0.25}, step=2)
+    assert losses(store) == [(1, 0.5), (2, 0.25)]
+    assert "refuses" in (tmp_path / "run" / LOG).read_text()
+
+
+class Unwell(http.server.BaseHTTPRequestHandler):
+    def handle_one_request(self) -> None:
+        if self.rfile.readline():
+            self.wfile.write(
+                b"HTTP/1.1 500 Unwell\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            )
+        self.close_connection = True
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def failing_server(kind: str) -> Iterator[str]:
+    """The URI of a server that refuses, accepts and never answers, or answers 500."""
+    if kind == "500":
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Unwell) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            yield f"http://127.0.0.1:{server.server_port}"
+            server.shutdown()
+            thread.join()
+        return
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        if kind == "hanging":
+            listening.listen(64)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("kind", ["refusing", "hanging", "500"])
+def test_a_failing_server_costs_the_run_nothing_and_gets_all_of_it_later(
+    store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    run_dir = tmp_path / "runs" / "mine"
+    with failing_server(kind) as uri:
+        longest = 0.0
+        with tracked_run("mine", CONFIG, run_dir, uri, "reviews") as tracker:
+            for step in range(1, STEPS + 1):
+                started = time.perf_counter()
+                tracker.metrics({"loss": 1 / step}, step=step)
+                longest = max(longest, time.perf_counter() - started)
+            finished = time.monotonic()
+        assert longest < 0.5
+        assert time.monotonic() - finished < tracking.PATIENCE + 5
+    assert tracker.run_id is None
+    assert "did not take all of run mine" in caplog.text
+    assert replay(run_dir, f"sqlite:///{store}")
+    assert losses(store) == EXPECTED
+
+
+def test_the_next_run_sends_what_the_last_one_could_not(store: Path, tmp_path: Path) -> None:
+    uri = f"sqlite:///{store}"
+    spend(tmp_path / "runs" / "before", uri)
+    (tmp_path / "runs" / "before" / tracking.SENT).unlink()
+    with contextlib.closing(sqlite3.connect(store)) as connection, connection:
+        connection.execute("delete from metrics")
+    spend(tmp_path / "runs" / "next", uri, steps=0)
+    assert losses(store) == EXPECTED
+
+
+def test_a_revived_server_gets_every_metric_once(tmp_path: Path, empty_store: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    uri, run_dir = f"http://127.0.0.1:{port}", tmp_path / "runs" / "mine"
+    store = tmp_path / "server.db"
+    store.write_bytes(empty_store.read_bytes())
+    report = tmp_path / "report.html"
+    report.write_text("<p>fine</p>")
+
+    def serving() -> "contextlib.AbstractContextManager[None]":
+        return mlflow_server(store, tmp_path / "artefacts", port)
+
+    with tracked_run("mine", CONFIG, run_dir, uri, "reviews") as tracker:
+        tracker.artefact(report)
+        with serving():
+            for step in range(1, 101):
+                tracker.metrics({"loss": 1 / step}, step=step)
+            until(lambda: tracker.run_id)
+        for step in range(101, STEPS + 1):
+            tracker.metrics({"loss": 1 / step}, step=step)
+    with serving():
+        assert replay(run_dir)
+        assert tracker.url
+        assert str(tracker.run_id) in tracker.url
+    found = rows(
+        store,
+        f"select step, value from metrics where run_uuid = '{tracker.run_id}' order by step",
+    )
+    assert found == EXPECTED
+    assert len(list((tmp_path / "artefacts").rglob("report.html"))) == 1
+
+
+def until(happened: Any, *, seconds: float = 300) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+@contextlib.contextmanager
+def mlflow_server(store: Path, artefacts: Path, port: int) -> Iterator[None]:
+    with (artefacts.parent / "server.log").open("ab") as log:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "mlflow", "server", "--workers", "1"),
+                *("--host", "127.0.0.1", "--port", str(port)),
+                *("--backend-store-uri", f"sqlite:///{store}"),
+                *("--artifacts-destination", str(artefacts)),
+            ],
+            env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+    def answers() -> bool:
+        assert process.poll() is None, (artefacts.parent / "server.log").read_text()
+        with contextlib.suppress(OSError):
+            return bool(urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).read())
+        return False
+
+    try:
+        until(answers)
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 15)
+        process.wait()
