@@ -39,7 +39,7 @@ def clean_review_text(text: object, *, max_chars: int | None = None) -> str:
         raise InvalidText(
             code="text_blank",
             rule="A text must have at least one character that is not white space.",
-            value=f"{len(text)} characters of white space" if text else "an empty text",
+            value=f"white space alone ({len(text)})" if text else "an empty text",
             remedy="Send the review itself.",
         )
     if "\0" in text:

@@ -2,14 +2,16 @@
 
 import json
 import logging
+import re
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from classifier.artefact import STARTER
 from training.card import model_card
-from training.config import ConfigError, FinetuningConfig
+from training.config import BUNDLED, ConfigError, FinetuningConfig
 from training.data import LabelledSplits, load_splits, tokenize
 from training.export import save_adapter, save_artefact, write_json
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from transformers import Trainer
 
 logger = logging.getLogger(__name__)
+
+NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+RESERVED = (STARTER, BUNDLED)  # as models, these mean the ones that ship with the product
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ def run_finetuning(
     run_dir, model_dir = runs_dir / name, models_dir / name
     started = time.monotonic()
     if not resume:
-        _require_new(run_dir, model_dir)
+        _require_new(name, run_dir, model_dir)
     splits = load_splits(config.data, datasets_dir=datasets_dir, seed=config.training.seed)
     logger.info("Rows: %s; labels: %s", splits.sizes(), ", ".join(splits.labels))
 
@@ -86,14 +91,13 @@ def run_finetuning(
     _rehearse(trainer)
 
     checkpoint = get_last_checkpoint(str(run_dir / "checkpoints")) if resume else None  # type: ignore[no-untyped-call]
-    trained = trainer.train(resume_from_checkpoint=checkpoint)
+    trainer.train(resume_from_checkpoint=checkpoint)
     measured = trainer.evaluate(metric_key_prefix="validation")
 
     if config.model.method == "lora":
         save_adapter(model, run_dir / "adapter", base_name=base.name, base_revision=base.revision)
     save_artefact(model, tokenizer, model_dir)
     metrics = {
-        "train_loss": trained.training_loss,
         **{key: value for key, value in measured.items() if not _is_timing(key)},
         **_test_metrics(model_dir, splits),
     }
@@ -126,7 +130,12 @@ def recorded_config(runs_dir: Path, name: str) -> FinetuningConfig:
     return FinetuningConfig.from_sections(json.loads(record.read_text(encoding="utf-8")))
 
 
-def _require_new(run_dir: Path, model_dir: Path) -> None:
+def _require_new(name: str, run_dir: Path, model_dir: Path) -> None:
+    if not NAME.fullmatch(name) or name in RESERVED:
+        raise ConfigError(
+            "A run's name is made of letters, digits, '.', '_' and '-', starts with a letter or "
+            f"digit, and is none of {', '.join(RESERVED)}, but it is {name!r}. Give another --name."
+        )
     if taken := [str(path) for path in (run_dir / "config.json", model_dir) if path.exists()]:
         raise ConfigError(
             f"A run's name must be new, but {', '.join(taken)} exists. Give another --name, or "

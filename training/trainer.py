@@ -10,14 +10,13 @@ from scipy.special import softmax
 
 from classifier.artefact import STARTER, open_artefact
 from classifier.starter import base as minilm
-from training.config import ConfigError, FinetuningConfig, ModelConfig, TrainingConfig
+from training.config import BUNDLED, ConfigError, FinetuningConfig, ModelConfig, TrainingConfig
 from training.metrics import classification_metrics
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
-BUNDLED = "minilm"
 DROPOUTS = (
     *("hidden_dropout_prob", "attention_probs_dropout_prob"),  # BERT and its kin
     *("dropout", "attention_dropout", "seq_classif_dropout"),  # DistilBERT

@@ -73,7 +73,7 @@ def assert_documented(response: Any) -> None:
     ("text", "code", "value"),
     [
         ('""', "text_blank", "an empty text"),
-        ('" \\n\\t\\u2003"', "text_blank", "4 characters of white space"),
+        ('" \\n\\t\\u2003"', "text_blank", "white space alone (4)"),
         ("null", "text_type", "null"),
         ("5", "text_type", "a number"),
         ("-0.0", "text_type", "a number"),

@@ -69,7 +69,7 @@ def test_showing_a_prediction_rates_nothing(client: Client, no_model: Path) -> N
     [
         ("", "A text must have at least one character"),
         ("text=", "an empty text"),
-        ("text=+%0D%0A+", "4 characters of white space"),
+        ("text=+%0D%0A+", "white space alone (4)"),
         ("text=good%00", "NUL at position 4"),
         ("review=good", "an empty text"),
         ("text=" + "a" * 100_001, "100,001 characters"),
