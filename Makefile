@@ -15,7 +15,7 @@ help:  ## What can be made
 
 run: $(VENV)/installed  ## Rate reviews in the browser: http://127.0.0.1:8000
 	@$(MANAGE) prepare
-	@$(BIN)/honcho start || test $$? -eq 130
+	@PATH="$(abspath $(BIN)):$$PATH" honcho start || test $$? -eq 130
 
 admin: $(VENV)/installed  ## Create the account of a reviewer
 	@$(MANAGE) prepare --quiet

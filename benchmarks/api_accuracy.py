@@ -2,8 +2,8 @@
 
     python benchmarks/api_accuracy.py --dataset imdb --split test --limit 1000
 
-Rates the same rows as `manage.py evaluate` with the same --dataset, --split and --limit does, so
-the two accuracies must be equal.
+Rates the rows that `manage.py evaluate` draws with the same --dataset, --split and --limit, so the
+two accuracies must be equal. --pick shortest or longest takes the texts at either end instead.
 """
 
 import argparse
@@ -30,13 +30,18 @@ def main() -> None:
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--split", default="test")
     parser.add_argument("--limit", type=int, default=1000)
+    parser.add_argument("--pick", choices=["drawn", "shortest", "longest"], default="drawn")
     parser.add_argument("--clients", type=int, default=4)
     options = parser.parse_args()
 
     frame, labels = load_split(
         DataConfig(dataset=options.dataset), options.split, datasets_dir=settings.DATASETS_DIR
     )
-    frame = frame.sample(min(options.limit, len(frame)), random_state=0)
+    if options.pick == "drawn":
+        frame = frame.sample(min(options.limit, len(frame)), random_state=0)
+    else:
+        by_length = frame["text"].str.len().sort_values(ascending=options.pick == "shortest")
+        frame = frame.loc[by_length.index[: options.limit]]
 
     def rate(text: str) -> str:
         request = urllib.request.Request(

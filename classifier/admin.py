@@ -53,7 +53,7 @@ class PredictionAdmin(FactsAdmin):
         "label",
         "rating",
         "score",
-        "verdict",
+        "reviewer_says",
         "source",
         "model_version",
     )
@@ -70,8 +70,9 @@ class PredictionAdmin(FactsAdmin):
     def excerpt(self, prediction: Prediction) -> str:
         return Truncator(prediction.text).chars(90) or "(purged)"
 
+    # Not named verdict: a list looks for a relation of that name first, and shows a dash.
     @admin.display(description="verdict")
-    def verdict(self, prediction: Prediction) -> str:
+    def reviewer_says(self, prediction: Prediction) -> str:
         return str(getattr(prediction, "verdict", "none yet"))
 
     def save_formset(
@@ -91,7 +92,7 @@ class PredictionAdmin(FactsAdmin):
                 prediction=prediction,
                 label=prediction.label,
                 rating=prediction.rating,
-                reviewer=request.user,
+                reviewer_id=request.user.pk,
             )
             for prediction in queryset.pending()
         )

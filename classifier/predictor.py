@@ -144,7 +144,8 @@ class PredictorHolder:
         with self._lock:
             if self._predictor is None:
                 if self._failure and time.monotonic() - self._failed_at < RETRY_SECONDS:
-                    raise self._failure
+                    # Without it each raise would lengthen the traceback, and keep its frames.
+                    raise self._failure.with_traceback(None)
                 try:
                     self._predictor = load_predictor(
                         settings.CLASSIFIER_MODEL, models_dir=settings.MODELS_DIR

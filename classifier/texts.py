@@ -24,7 +24,7 @@ def clean_review_text(text: object, *, max_chars: int | None = None) -> str:
         raise InvalidText(
             code="text_type",
             rule="A text must be a string.",
-            value=_type_name(text),
+            value=json_type(text),
             remedy='Send the review in quotes: {"text": "..."}.',
         )
     if max_chars is not None and len(text) > max_chars:
@@ -39,17 +39,17 @@ def clean_review_text(text: object, *, max_chars: int | None = None) -> str:
         raise InvalidText(
             code="text_blank",
             rule="A text must have at least one character that is not white space.",
-            value=f"{len(text)} characters of white space" if text else "an empty text",
+            value=f"white space alone ({len(text)})" if text else "an empty text",
             remedy="Send the review itself.",
         )
-    if "\0" in cleaned:
+    if "\0" in text:
         raise InvalidText(
             code="text_nul",
             rule="A text must not contain the NUL character.",
-            value=f"NUL at position {cleaned.index(chr(0))}",
+            value=f"NUL at position {text.index(chr(0))}",
             remedy="Remove it; it often comes from reading a binary file or UTF-16 as text.",
         )
-    if surrogate := _SURROGATE.search(cleaned):
+    if surrogate := _SURROGATE.search(text):
         raise InvalidText(
             code="text_surrogate",
             rule="A text must be valid Unicode, without lone surrogates.",
@@ -59,12 +59,14 @@ def clean_review_text(text: object, *, max_chars: int | None = None) -> str:
     return cleaned
 
 
-def _type_name(value: object) -> str:
+def json_type(value: object) -> str:
+    """What a value is in the words of JSON, such as "a list"; never the value itself."""
     names = {
         type(None): "null",
         bool: "a boolean",
         int: "a number",
         float: "a number",
+        str: "a string",
         list: "a list",
         dict: "an object",
     }

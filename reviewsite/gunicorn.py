@@ -1,6 +1,8 @@
 """gunicorn's settings: gunicorn -c python:reviewsite.gunicorn reviewsite.wsgi"""
 
 import os
+import threading
+import time
 from typing import Any
 
 cores = len(os.sched_getaffinity(0))
@@ -20,16 +22,48 @@ preload_app = False
 # slower than one, many times over.
 os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // workers)))
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # a log is no place for them
+
+
+def on_starting(server: Any) -> None:
+    """Refuse --preload, which overrides the setting above.
+
+    Raises:
+        RuntimeError: gunicorn prints it and exits with 1.
+    """
+    if server.cfg.preload_app:
+        raise RuntimeError(
+            "Every worker must load the model for itself, but gunicorn was started with "
+            "--preload, after which a model hangs. Start it without (also in GUNICORN_CMD_ARGS)."
+        )
 
 
 def post_worker_init(worker: Any) -> None:
     """Load the model before the first request; without one the site is up and says why."""
     from classifier.exceptions import ModelNotReady
-    from classifier.predictor import holder
 
     try:
-        predictor = holder.get()
+        _load(worker)
     except ModelNotReady as error:
         worker.log.error("No model is served: %s", error)
-    else:
-        worker.log.info("Serving %s@%s", predictor.name, predictor.revision)
+        # A balancer sends nothing to a site that is not ready, so no request would load it later.
+        threading.Thread(target=_load_once_it_is_there, args=[worker], daemon=True).start()
+
+
+def _load(worker: Any) -> None:
+    from classifier.predictor import holder
+
+    predictor = holder.get()
+    worker.log.info("Serving %s@%s", predictor.name, predictor.revision)
+
+
+def _load_once_it_is_there(worker: Any) -> None:
+    from classifier.exceptions import ModelNotReady
+    from classifier.predictor import RETRY_SECONDS
+
+    while True:
+        time.sleep(RETRY_SECONDS)
+        try:
+            return _load(worker)
+        except ModelNotReady:
+            continue

@@ -1,6 +1,6 @@
 """What a supervisor or a load balancer asks: is the process alive, can it answer?"""
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -27,7 +27,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except DatabaseError as error:
+    except Error as error:
         reasons.append(f"The database must answer, but: {type(error).__name__}.")
     body: dict[str, object] = {"ready": not reasons}
     if reasons:

@@ -84,6 +84,7 @@ INSTALLED_APPS = [
     "training",
 ]
 MIDDLEWARE = [
+    "reviewsite.middleware.without_foreign_charset",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -121,7 +122,13 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # Database
-DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR}/db.sqlite3")}
+if "DATABASE_URL" in env.ENVIRON:
+    DATABASES = {"default": env.db_url("DATABASE_URL")}
+else:
+    # No URL: a folder's name may hold what a URL reads otherwise, such as % or #.
+    DATABASES = {
+        "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(VAR_DIR / "db.sqlite3")}
+    }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A transaction that reads first and writes later fails at once with "database is locked"
     # when another writer came between, whatever the timeout: IMMEDIATE takes the lock first.
@@ -161,6 +168,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "classifier.api.errors.exception_handler",
     "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,  # ?format= would answer with a page that is not an API error
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Reviewsite",
@@ -175,6 +183,7 @@ SPECTACULAR_SETTINGS = {
 
 # Queue: files under VAR_DIR, or Redis
 REDIS_URL = env.str("REDIS_URL", default="")
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, str | int]
 if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
     # Bounds what a request can wait for a broker that is down (refused) or hangs.
@@ -184,13 +193,10 @@ if REDIS_URL:
         "max_retries": 1,
     }
 else:
-    QUEUE_DIR = VAR_DIR / "queue"
-    CELERY_BROKER_URL = "filesystem://"
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "data_folder_in": str(QUEUE_DIR / "messages"),
-        "data_folder_out": str(QUEUE_DIR / "messages"),
-        "control_folder": str(QUEUE_DIR / "control"),
-    }
+    CELERY_BROKER_URL = "files://localhost"
+    CELERY_BROKER_TRANSPORT = "reviewsite.filequeue:Transport"
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"folder": str(VAR_DIR / "queue")}
+    CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # it needs to reach all workers at once
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_TASK_IGNORE_RESULT = True  # what a task did is written into our own tables

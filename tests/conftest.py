@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 # Tiny matrices on several threads are slower than on one, and tests run beside other work.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -29,19 +30,19 @@ def tiny_base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def served_model(tiny_model_dir: Path, settings: "pytest.FixtureRequest") -> Iterator[Path]:
+def served_model(tiny_model_dir: Path, settings: Settings) -> Iterator[Path]:
     """The site of this test serves the tiny classifier."""
-    settings.CLASSIFIER_MODEL = str(tiny_model_dir)  # type: ignore[attr-defined]
+    settings.CLASSIFIER_MODEL = str(tiny_model_dir)
     holder.reset()
     yield tiny_model_dir
     holder.reset()
 
 
 @pytest.fixture
-def no_model(settings: "pytest.FixtureRequest", tmp_path: Path) -> Iterator[Path]:
+def no_model(settings: Settings, tmp_path: Path) -> Iterator[Path]:
     """The site of this test has no model; gives the path where it looks for one."""
     directory = tmp_path / "no-such-model"
-    settings.CLASSIFIER_MODEL = str(directory)  # type: ignore[attr-defined]
+    settings.CLASSIFIER_MODEL = str(directory)
     holder.reset()
     yield directory
     holder.reset()

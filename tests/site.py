@@ -1,6 +1,7 @@
 """The site as an operator starts it, in processes of its own, for tests that need it whole."""
 
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -14,7 +15,10 @@ from pathlib import Path
 from typing import Self
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 90
+START_SECONDS = 180  # a start takes seconds of work; a busy machine takes its time for it
+STOP_SECONDS = 20
+# What the tests themselves are run with says nothing of the site.
+NOT_INHERITED = {"DJANGO_SETTINGS_MODULE", "DATABASE_URL", "REDIS_URL", "GUNICORN_CMD_ARGS"}
 
 
 def free_port() -> int:
@@ -23,60 +27,79 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def command(process: str, *, wsgi: str = "reviewsite.wsgi") -> list[str]:
+    """The command of a process in the Procfile, with this Python's own programs."""
+    lines = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
+    program, *arguments = shlex.split(lines[process].removeprefix("exec "))
+    return [
+        sys.executable,
+        "-m",
+        program,
+        *(wsgi if argument == "reviewsite.wsgi" else argument for argument in arguments),
+    ]
+
+
 @dataclass
 class Site:
     url: str
     var_dir: Path
     environment: dict[str, str]
     log: Path
+    process: subprocess.Popen[bytes] | None = None
 
     @classmethod
-    @contextmanager
-    def started(cls, var_dir: Path, *, until: str = "readyz", **environment: str) -> Iterator[Self]:
-        """Migrate, start gunicorn on a free port, wait until `until` answers 200; stop at the end."""
+    def prepared(cls, var_dir: Path, **environment: str | None) -> Self:
+        """A site with its database, not started; a variable that is None is not inherited."""
         port = free_port()
+        variables = {
+            **{key: value for key, value in os.environ.items() if key not in NOT_INHERITED},
+            "VAR_DIR": str(var_dir),
+            "BIND": f"127.0.0.1:{port}",
+            "HTTPS": "false",
+            "WEB_CONCURRENCY": "1",
+            "DJANGO_SETTINGS_MODULE": "reviewsite.settings",
+            **environment,
+        }
         site = cls(
             url=f"http://127.0.0.1:{port}",
             var_dir=var_dir,
-            log=var_dir / "gunicorn.log",
-            environment={
-                **{
-                    key: value
-                    for key, value in os.environ.items()
-                    if key not in {"DJANGO_SETTINGS_MODULE", "DATABASE_URL", "REDIS_URL"}
-                },
-                "VAR_DIR": str(var_dir),
-                "BIND": f"127.0.0.1:{port}",
-                "HTTPS": "false",
-                "WEB_CONCURRENCY": "1",
-                "DJANGO_SETTINGS_MODULE": "reviewsite.settings",
-                **environment,
-            },
+            log=var_dir / "web.log",
+            environment={key: value for key, value in variables.items() if value is not None},
         )
         site.manage("migrate", "--verbosity", "0")
+        return site
+
+    @classmethod
+    @contextmanager
+    def started(
+        cls,
+        var_dir: Path,
+        *,
+        until: str = "readyz",
+        wsgi: str = "reviewsite.wsgi",
+        **environment: str | None,
+    ) -> Iterator[Self]:
+        """A site whose `until` has answered 200; stopped at the end."""
+        site = cls.prepared(var_dir, **environment)
         site.manage("collectstatic", "--verbosity", "0", "--no-input")
-        with site.log.open("w") as log:
+        with site.running(command("web", wsgi=wsgi), log=site.log) as process:
+            site.process = process
+            site.wait(process, until)
+            yield site
+
+    @contextmanager
+    def running(self, arguments: list[str], *, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+        """A process of the site; stopped at the end, if it has not stopped by itself."""
+        with log.open("w") as output:
             process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "gunicorn",
-                    "-c",
-                    "python:reviewsite.gunicorn",
-                    "reviewsite.wsgi",
-                ],
-                cwd=ROOT,
-                env=site.environment,
-                stdout=log,
-                stderr=log,
+                arguments, cwd=ROOT, env=self.environment, stdout=output, stderr=output
             )
         try:
-            site._wait(process, until)
-            yield site
+            yield process
         finally:
             process.terminate()
             try:
-                process.wait(timeout=20)
+                process.wait(timeout=STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -95,7 +118,8 @@ class Site:
         assert done.returncode == 0, f"{arguments}: {done.stdout}\n{done.stderr}"
         return done.stdout
 
-    def _wait(self, process: subprocess.Popen[bytes], path: str) -> None:
+    def wait(self, process: subprocess.Popen[bytes], path: str) -> None:
+        """Wait until `path` answers 200."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
             try:

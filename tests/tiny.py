@@ -32,7 +32,7 @@ MAX_TOKENS = 32
 
 
 def sentence(label: int, rng: random.Random, words: int = 8) -> str:
-    """A sentence of the vocabulary whose two telling words say its label: 0 negative, 1 positive."""
+    """A sentence of the vocabulary; two telling words say its label, 0 negative, 1 positive."""
     telling = rng.choices(POSITIVE_WORDS if label else NEGATIVE_WORDS, k=2)
     chosen = telling + rng.choices(OTHER_WORDS, k=words - 2)
     rng.shuffle(chosen)
@@ -81,7 +81,7 @@ def write_classifier(
 
 
 def _tokenizer(directory: Path):  # type: ignore[no-untyped-def]
-    from transformers import BertTokenizerFast
+    from transformers import BertTokenizer
 
     directory.mkdir(parents=True, exist_ok=True)
     vocabulary = [
@@ -99,7 +99,7 @@ def _tokenizer(directory: Path):  # type: ignore[no-untyped-def]
     ]
     file = directory / "vocab.txt"
     file.write_text("\n".join(vocabulary), encoding="utf-8")
-    tokenizer = BertTokenizerFast(vocab=str(file), model_max_length=MAX_TOKENS)
+    tokenizer = BertTokenizer(vocab=str(file), model_max_length=MAX_TOKENS)
     tokenizer.save_pretrained(directory)
     return tokenizer
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
+BUNDLED = "minilm"  # the base model that ships with the product
 RECIPES = Path(__file__).parent / "recipes"
 
 

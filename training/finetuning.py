@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import tempfile
 import time
 from contextlib import AbstractContextManager
@@ -9,12 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.card import model_card
+from classifier.artefact import STARTER
+from training.augmentation import augment_rows
+from training.card import licence_of, model_card, without_paths
 from training.checkpoints import last_good_checkpoint, model_bytes, room_required
-from training.config import ConfigError, FinetuningConfig
+from training.config import BUNDLED, ConfigError, FinetuningConfig
 from training.data import LabelledSplits, load_splits
 from training.distribution import from_main, is_main_process, join
 from training.export import save_adapter, save_artefact, write_json
+from training.hub import Hub, HubError, push_model
+from training.hub.connection import require_repo_id
 from training.tokenization import tokenize
 from training.tracking import Tracker, tracked_run
 
@@ -22,6 +27,9 @@ if TYPE_CHECKING:
     from transformers import Trainer
 
 logger = logging.getLogger(__name__)
+
+NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+RESERVED = (STARTER, BUNDLED)  # as models, these mean the ones that ship with the product
 
 
 @dataclass(frozen=True)
@@ -62,13 +70,16 @@ def run_finetuning(
     started = time.monotonic()
     main = is_main_process()
     if main and not resume:
-        _require_new(run_dir, model_dir)
+        _require_new(name, run_dir, model_dir)
+    _require_repository(config)
     splits = load_splits(config.data, datasets_dir=datasets_dir, seed=config.training.seed)
     logger.info("Rows: %s; labels: %s", splits.sizes(), ", ".join(splits.labels))
 
     # Here, not at the top: loading transformers takes seconds, and bad data fails before.
     from transformers import set_seed
 
+    from training.evaluation import evaluate_in_detail
+    from training.report import save_evaluation
     from training.trainer import build_trainer, find_base, load_base, trains_on_cpu
 
     join(cpu=trains_on_cpu(config.training))
@@ -78,8 +89,9 @@ def run_finetuning(
     if main:
         run_dir.mkdir(parents=True, exist_ok=True)
         write_json(run_dir / "config.json", config.to_sections())
+    rows = _training_rows(splits, config, run_dir)
     train, validation = (
-        tokenize(frame, tokenizer, config.model) for frame in (splits.train, splits.validation)
+        tokenize(frame, tokenizer, config.model) for frame in (rows, splits.validation)
     )
     trainer = build_trainer(
         config,
@@ -109,18 +121,30 @@ def run_finetuning(
                         model, run_dir / "adapter", base_name=base.name, base_revision=base.revision
                     )
                 save_artefact(model, tokenizer, model_dir)
-            metrics |= _test_metrics(model_dir, splits)
+            evaluation = evaluate_in_detail(model_dir, splits.test, splits.labels)
+            metrics |= {f"test_{key}": value for key, value in evaluation.measures.items()}
             facts = {
                 "metrics": metrics,
-                "rows": splits.sizes(),
+                "rows": splits.sizes() | {"train": len(rows)},
                 "base_model": base.name,
                 "base_revision": base.revision,
+                "base_licence": licence_of(Path(base.source)) if Path(base.source).is_dir() else "",
                 "seconds": round(time.monotonic() - started),
-                "config": config.to_sections(),
+                "config": without_paths(config.to_sections()),
             }
             write_json(model_dir / "metrics.json", facts)
             (model_dir / "README.md").write_text(model_card(name, facts), encoding="utf-8")
-            _track_facts(tracker, facts, model_dir)
+            # Into the run's directory: it quotes texts of the data, which must not reach the Hub.
+            save_evaluation(
+                run_dir,
+                facts={"name": name, **facts},
+                evaluation=evaluation,
+                frame=splits.test,
+                history=trainer.state.log_history,
+            )
+            _track_facts(tracker, facts, model_dir, run_dir)
+    if main and config.publishing.push_to_hub:
+        push_model(model_dir, config.publishing.push_to_hub, private=config.publishing.private)
     return FinetuningResult(model_dir=model_dir, metrics=from_main(metrics))
 
 
@@ -140,7 +164,12 @@ def recorded_config(runs_dir: Path, name: str) -> FinetuningConfig:
     return FinetuningConfig.from_sections(json.loads(record.read_text(encoding="utf-8")))
 
 
-def _require_new(run_dir: Path, model_dir: Path) -> None:
+def _require_new(name: str, run_dir: Path, model_dir: Path) -> None:
+    if not NAME.fullmatch(name) or name in RESERVED:
+        raise ConfigError(
+            "A run's name is made of letters, digits, '.', '_' and '-', starts with a letter or "
+            f"digit, and is none of {', '.join(RESERVED)}, but it is {name!r}. Give another --name."
+        )
     if taken := [str(path) for path in (run_dir / "config.json", model_dir) if path.exists()]:
         raise ConfigError(
             f"A run's name must be new, but {', '.join(taken)} exists. Give another --name, or "
@@ -157,7 +186,7 @@ def _tracked(
     return tracked_run(name, config.to_sections(), run_dir, tracking_uri, experiment)
 
 
-def _track_facts(tracker: Tracker, facts: dict[str, Any], model_dir: Path) -> None:
+def _track_facts(tracker: Tracker, facts: dict[str, Any], model_dir: Path, run_dir: Path) -> None:
     tracker.tags(
         {
             "base_model": facts["base_model"],
@@ -167,7 +196,8 @@ def _track_facts(tracker: Tracker, facts: dict[str, Any], model_dir: Path) -> No
         }
     )
     tracker.metrics(facts["metrics"])
-    tracker.artefact(model_dir)
+    for path in (model_dir, run_dir / "report.html", run_dir / "pictures"):
+        tracker.artefact(path)
 
 
 def _train_loss(log_history: list[dict[str, float]]) -> float:
@@ -180,19 +210,43 @@ def _train_loss(log_history: list[dict[str, float]]) -> float:
     return total / last
 
 
+def _training_rows(splits: LabelledSplits, config: FinetuningConfig, run_dir: Path) -> Any:
+    """The training rows with what augmentation adds; kept, so that a resumed run has the same."""
+    import pandas as pd
+
+    kept = run_dir / "training-rows.parquet"
+    if config.augmentation.generate == "none" and config.augmentation.balance == "none":
+        return splits.train
+    if is_main_process() and not kept.is_file():
+        rows = augment_rows(
+            splits.train,
+            config.augmentation,
+            labels=splits.labels,
+            seed=config.training.seed,
+            device=config.training.device,
+        )
+        rows.to_parquet(kept)
+    from_main(None)  # the others wait until the file is there
+    return pd.read_parquet(kept)
+
+
+def _require_repository(config: FinetuningConfig) -> None:
+    """Fail before hours of training where the push after it cannot work."""
+    if config.publishing.push_to_hub:
+        require_repo_id(config.publishing.push_to_hub)
+        if not Hub.from_environment().token:
+            raise HubError(
+                "Pushing needs a token with the right to write, but HF_TOKEN is not set. Set it, "
+                "or leave out --push-to-hub."
+            )
+
+
 def _rehearse(trainer: "Trainer") -> None:
     """Measure one batch and save once, so that a doomed run dies in seconds and not at its end."""
     rows: Any = trainer.eval_dataset
     trainer.evaluate(rows.select(range(min(4, len(rows)))), metric_key_prefix="rehearsal")
     with tempfile.TemporaryDirectory() as directory:
         trainer.save_model(directory)
-
-
-def _test_metrics(model_dir: Path, splits: LabelledSplits) -> dict[str, float]:
-    from training.evaluation import evaluate_model
-
-    measured = evaluate_model(model_dir, splits.test, splits.labels)
-    return {f"test_{key}": value for key, value in measured.items()}
 
 
 def _is_timing(key: str) -> bool:

@@ -11,7 +11,7 @@ from scipy.special import softmax
 from classifier.artefact import STARTER, open_artefact
 from classifier.starter import base as minilm
 from training.checkpoints import StagedCheckpoints
-from training.config import ConfigError, FinetuningConfig, ModelConfig, TrainingConfig
+from training.config import BUNDLED, ConfigError, FinetuningConfig, ModelConfig, TrainingConfig
 from training.distribution import process_count
 from training.metrics import classification_metrics
 from training.sampling import RepeatableOrder
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
-BUNDLED = "minilm"
 DROPOUTS = (
     *("hidden_dropout_prob", "attention_probs_dropout_prob"),  # BERT and its kin
     *("dropout", "attention_dropout", "seq_classif_dropout"),  # DistilBERT
@@ -166,10 +165,20 @@ def build_trainer(
     """
     from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
 
-    class FinetuningTrainer(StagedCheckpoints, RepeatableOrder, Trainer):
-        pass
+    from training.augmentation.balance import class_weights, weighted_loss
+    from training.augmentation.mixup import Mixup, add_pairs
 
     training: TrainingConfig = config.training
+    augmentation = config.augmentation
+    kinds: tuple[type, ...] = (StagedCheckpoints, RepeatableOrder, Trainer)
+    extra: dict[str, Any] = {}
+    if augmentation.mixup != "none":
+        kinds, extra = (Mixup, *kinds), {"augmentation": augmentation}
+        if augmentation.mixup_pairs:
+            train = add_pairs(train, augmentation, seed=training.seed)
+    if augmentation.balance == "class_weights":
+        extra["compute_loss_func"] = weighted_loss(class_weights(train["labels"], len(labels)))
+    finetuning_trainer: Any = type("FinetuningTrainer", kinds, {})
     cpu = trains_on_cpu(training)
     rows_per_step = training.batch_size * training.gradient_accumulation * process_count()
     steps_per_epoch = math.ceil(len(train) / rows_per_step)
@@ -209,7 +218,7 @@ def build_trainer(
         logits = np.asarray(prediction.predictions, dtype=np.float64)
         return classification_metrics(softmax(logits, axis=1), prediction.label_ids, labels)
 
-    trainer = FinetuningTrainer(
+    trainer: Trainer = finetuning_trainer(
         model=model,
         args=arguments,
         train_dataset=train,
@@ -217,6 +226,7 @@ def build_trainer(
         processing_class=tokenizer,
         data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=8),
         compute_metrics=compute_metrics,
+        **extra,
     )
     # The Trainer leaves it to a model that takes num_items_in_batch to divide the loss by it. BERT
     # and its kin take it and ignore it: gradients would be as many times too large as there are

@@ -36,7 +36,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             response["Retry-After"] = str(int(RETRY_SECONDS))
             return response
         case RequestDataTooBig():
-            return _response(status.HTTP_413_CONTENT_TOO_LARGE, _body_too_large())
+            return _response(status.HTTP_413_REQUEST_ENTITY_TOO_LARGE, _body_too_large())
         case TooManyFieldsSent():
             return _response(
                 status.HTTP_400_BAD_REQUEST,
@@ -84,7 +84,7 @@ def _from_framework(error: exceptions.APIException, context: dict[str, Any]) -> 
             'Send {"text": "..."} with Content-Type: application/json.',
         ),
         "unsupported_media_type": (
-            "The content type is application/json or application/x-www-form-urlencoded.",
+            "The content type is application/json or application/x-www-form-urlencoded, in UTF-8.",
             "Set the Content-Type header to application/json.",
         ),
         "method_not_allowed": (

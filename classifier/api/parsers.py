@@ -1,15 +1,19 @@
-"""JSON as RFC 8259 has it, and no more: whatever the body, the answer is a 400 and not a 500."""
+"""JSON and forms in UTF-8, and no more: whatever the body, the answer is a 4xx and not a 500."""
 
+import codecs
 import json
 from collections.abc import Mapping
 from typing import IO, Any
+from urllib.parse import unquote_to_bytes
 
-from rest_framework.exceptions import ParseError
-from rest_framework.parsers import JSONParser
+from django.http import QueryDict
+from django.utils.http import parse_header_parameters
+from rest_framework.exceptions import ParseError, UnsupportedMediaType
+from rest_framework.parsers import FormParser, JSONParser
 
 
 class StrictJSONParser(JSONParser):
-    """UTF-8 only; no NaN or Infinity, no key twice, no nesting deeper than Python can follow."""
+    """JSON as RFC 8259 has it; no NaN or Infinity, no key twice, no nesting beyond Python's."""
 
     def parse(
         self,
@@ -17,6 +21,7 @@ class StrictJSONParser(JSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
+        _refuse_other_charsets(media_type)
         try:
             return json.loads(
                 stream.read().decode("utf-8"),
@@ -27,12 +32,43 @@ class StrictJSONParser(JSONParser):
             raise ParseError(str(error)[:200]) from error
 
 
+class StrictFormParser(FormParser):
+    """A form whose bytes are UTF-8; QueryDict alone would put U+FFFD for those that are not."""
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        _refuse_other_charsets(media_type)
+        body = stream.read()
+        try:
+            unquote_to_bytes(body).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ParseError(str(error)) from error
+        return QueryDict(body, encoding="utf-8")
+
+
+def _refuse_other_charsets(media_type: str | None) -> None:
+    """Rather than read a body in another charset than the one its sender names."""
+    charset = parse_header_parameters(media_type or "")[1].get("charset") or "utf-8"
+    try:
+        known = codecs.lookup(charset).name in {"utf-8", "ascii"}
+    except (LookupError, ValueError):  # ValueError: a NUL in the name
+        known = False
+    if not known:
+        raise UnsupportedMediaType(media_type or "")
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
 def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    if repeated := next((key for key in keys if keys.count(key) > 1), None):
-        raise ValueError(f"the key {repeated[:50]!r} stands twice")
-    return dict(pairs)
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key[:50]!r} stands twice")
+        found[key] = value
+    return found

@@ -9,6 +9,7 @@ from django.http import QueryDict
 from classifier.api.errors import InvalidField, InvalidRequest
 from classifier.exceptions import InvalidText
 from classifier.services import review_text
+from classifier.texts import json_type
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,16 @@ def rating_request(data: Any) -> RatingRequest:
         InvalidField: a text in it cannot be rated.
     """
     if isinstance(data, QueryDict):
-        data = {key: data.getlist(key) if key == "texts" else data[key] for key in data}
+        # A text given twice stays a list, so that it is refused and none of the two is lost.
+        data = {
+            key: values if key == "texts" or len(values) > 1 else values[0]
+            for key, values in data.lists()
+        }
     if not isinstance(data, dict):
         raise InvalidRequest(
             code="not_an_object",
             rule="The body must be a JSON object.",
-            value=f"a {type(data).__name__}",
+            value=json_type(data),
             remedy='Send {"text": "..."}.',
         )
     given = [name for name in ("text", "texts") if name in data]
@@ -48,12 +53,12 @@ def rating_request(data: Any) -> RatingRequest:
     texts = data["texts"]
     limit = settings.CLASSIFIER_MAX_TEXTS
     if not isinstance(texts, list) or not 1 <= len(texts) <= limit:
-        found = f"{len(texts)} texts" if isinstance(texts, list) else type(texts).__name__
+        found = f"{len(texts)} texts" if isinstance(texts, list) else json_type(texts)
         raise InvalidRequest(
             code="texts_list",
             rule=f"texts must be a list of 1 to {limit} texts.",
             value=found,
-            remedy="Send more in several requests.",
+            remedy=f"Send a list, and more than {limit} texts in several requests.",
         )
     return RatingRequest(
         texts=[_text(f"texts[{index}]", text) for index, text in enumerate(texts)], is_list=True

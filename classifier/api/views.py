@@ -1,11 +1,10 @@
 from drf_spectacular.utils import OpenApiExample, PolymorphicProxySerializer, extend_schema
-from rest_framework.parsers import FormParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from classifier.api.parsers import StrictJSONParser
+from classifier.api.parsers import StrictFormParser, StrictJSONParser
 from classifier.api.requests import rating_request
 from classifier.api.serializers import (
     ErrorSerializer,
@@ -22,7 +21,7 @@ class PredictView(APIView):
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
-    parser_classes = (StrictJSONParser, FormParser)
+    parser_classes = (StrictJSONParser, StrictFormParser)
 
     @extend_schema(
         operation_id="predict",

@@ -30,10 +30,9 @@ class TransformersEngine:
             # transformers would fill them at random and answer all the same.
             raise ValueError(f"weights missing: {', '.join(sorted(loading['missing_keys']))}")
         tokenizer = AutoTokenizer.from_pretrained(directory)
-        self._pipeline = pipeline(
-            "text-classification", model=model, tokenizer=tokenizer, device="cpu"
-        )
-        self.tokenizer: Any = self._pipeline.tokenizer
+        loaded = pipeline("text-classification", model=model, tokenizer=tokenizer, device="cpu")
+        self._model: Any = loaded.model
+        self.tokenizer: Any = loaded.tokenizer
         # A tokenizer saved without its limit says 1e30, and truncation then does nothing.
         self.max_tokens = min(
             int(tokenizer.model_max_length), getattr(model.config, "max_position_embeddings", 512)
@@ -49,14 +48,14 @@ class TransformersEngine:
         )
         owners = np.asarray(encoded.pop("overflow_to_sample_mapping"))
         lengths = np.asarray([len(ids) for ids in encoded["input_ids"]])
-        logits = np.empty((len(lengths), self._pipeline.model.config.num_labels))
+        logits = np.empty((len(lengths), self._model.config.num_labels))
         for batch in _batches(lengths):
             padded = self.tokenizer.pad(
                 {key: [values[i] for i in batch] for key, values in encoded.items()},
                 return_tensors="pt",
             )
             with torch.inference_mode():
-                logits[batch] = self._pipeline.model(**padded).logits.numpy()
+                logits[batch] = self._model(**padded).logits.numpy()
         return [
             WindowLogits(logits=logits[owners == i], tokens=lengths[owners == i])
             for i in range(len(texts))

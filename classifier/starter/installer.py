@@ -57,15 +57,16 @@ def install(models_dir: Path) -> Path:
     tokenizer.model_max_length = plain.config.max_position_embeddings
 
     draft = target.with_name(f".{target.name}.{os.getpid()}")
-    merged.save_pretrained(draft)
-    tokenizer.save_pretrained(draft)
-    for name in ("README.md", "metrics.json"):
-        shutil.copy(ADAPTER / name, draft / name)
     try:
+        merged.save_pretrained(draft)
+        tokenizer.save_pretrained(draft)
+        for name in ("README.md", "metrics.json"):
+            shutil.copy(ADAPTER / name, draft / name)
         os.replace(draft, target)
     except OSError:
-        # Another process installed the same adapter meanwhile; its copy is as good.
-        shutil.rmtree(draft)
+        # Another process may have installed the same adapter meanwhile; its copy is as good.
         if not target.is_dir():
             raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
     return target

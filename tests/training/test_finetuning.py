@@ -144,6 +144,8 @@ def test_a_stopped_run_resumes_to_the_weights_of_an_undisturbed_one(
     ("options", "message"),
     [
         ({"dataset": "no-such-file.csv"}, "no-such-file"),
+        ({"name": "../mine"}, "'../mine'"),
+        ({"name": "starter"}, "none of starter, minilm"),
         ({"text_column": "body"}, "body is not among text, label"),
         ({"base_model": "nobody/nothing"}, "'nobody/nothing'.*start from 'minilm'"),
         ({"learning_rate": -1.0}, "learning_rate must lie"),

@@ -229,13 +229,11 @@ def test_the_next_run_sends_what_the_last_one_could_not(store: Path, tmp_path: P
     assert losses(store) == EXPECTED
 
 
-def test_a_revived_server_gets_every_metric_once(tmp_path: Path, empty_store: Path) -> None:
+def test_a_revived_server_gets_every_metric_once(tmp_path: Path, store: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     uri, run_dir = f"http://127.0.0.1:{port}", tmp_path / "runs" / "mine"
-    store = tmp_path / "server.db"
-    store.write_bytes(empty_store.read_bytes())
     report = tmp_path / "report.html"
     report.write_text("<p>fine</p>")
 

@@ -1,5 +1,8 @@
 """manage.py install_starter: the model that a fresh clone serves."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -7,6 +10,23 @@ from django.core.management.base import BaseCommand, CommandError
 
 from classifier.exceptions import ModelNotReady
 from classifier.starter import installer
+
+
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """transformers reports that the base has no head, which is why there is an adapter."""
+    from transformers.utils import logging
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by an old name
+            yield
+    finally:
+        logging.enable_progress_bar()
+        logging.set_verbosity(verbosity)
 
 
 class Command(BaseCommand):
@@ -20,6 +40,8 @@ class Command(BaseCommand):
                     self.stdout.write(f"The starter model is in {target}")
                 return
             self.stdout.write("Installing the starter model, some seconds ...")
-            self.stdout.write(f"The starter model is in {installer.install(settings.MODELS_DIR)}")
+            with _quiet_libraries():
+                installer.install(settings.MODELS_DIR)
+            self.stdout.write(f"The starter model is in {target}")
         except ModelNotReady as error:
             raise CommandError(str(error)) from error

@@ -1,5 +1,6 @@
 """manage.py prepare: everything under var/ that the site needs before it starts."""
 
+import os
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
+
+from classifier.artefact import STARTER
 
 WELCOME = """
 Reviewsite starts now; in some seconds it answers here (Ctrl-C stops it):
@@ -19,7 +22,7 @@ Reviewsite starts now; in some seconds it answers here (Ctrl-C stops it):
 
 
 class Command(BaseCommand):
-    help = "Makes database, static files, queue and starter model ready. Quick where they are."
+    help = "Makes database, static files and starter model ready. Quick where they are."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--quiet", action="store_true", help="do not say where to click")
@@ -28,12 +31,11 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0, interactive=False)
         if _static_files_changed():
             call_command("collectstatic", verbosity=0, interactive=False)
-        for name in ("data_folder_in", "control_folder"):
-            if folder := settings.CELERY_BROKER_TRANSPORT_OPTIONS.get(name):
-                Path(folder).mkdir(parents=True, exist_ok=True)
-        call_command("install_starter")
+        if settings.CLASSIFIER_MODEL == STARTER:
+            call_command("install_starter")
         if not options["quiet"]:
-            self.stdout.write(WELCOME.format(address="127.0.0.1:8000"))
+            address = os.environ.get("BIND", "127.0.0.1:8000")
+            self.stdout.write(WELCOME.format(address=address))
 
 
 def _static_files_changed() -> bool:

@@ -51,6 +51,7 @@ class Command(BaseCommand):
         # Here, not at the top: pandas and scikit-learn would slow every manage.py --help.
         from training.checkpoints import TrainingStopped
         from training.finetuning import run_finetuning
+        from training.hub import HubError
         from training.reading import DataError
         from training.tracking import tracking_uri
 
@@ -68,7 +69,7 @@ class Command(BaseCommand):
                 resume=options["resume"],
                 tracking_uri=tracking_uri(settings.VAR_DIR),
             )
-        except (ConfigError, DataError, ModelNotReady) as error:
+        except (ConfigError, DataError, HubError, ModelNotReady) as error:
             raise CommandError(str(error)) from error
         except TrainingStopped as error:
             raise CommandError(

@@ -1,0 +1,71 @@
+"""A real browser on the real site; every page is watched for errors and for requests elsewhere."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.gates import missing
+from tests.site import Site
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--no-sandbox",  # as root, Chromium starts with no other
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+# Chromium also calls an error what the tests of errors ask for.
+ASKED_FOR = ("status of 400", "status of 503")
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Not for the session: while Playwright's event loop lives, Django refuses its database."""
+    executable = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if executable is None:
+        missing("BROWSER", "Chromium is not installed.")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, site: Site) -> Iterator[OpenPage]:
+    """Opens a page of the site in a context of its own, with Playwright's context options."""
+    contexts = []
+    errors: list[str] = []
+    asked: list[str] = []
+
+    def open_(path: str = "/", *, base: Site = site, **options: Any) -> Page:
+        context = browser.new_context(base_url=base.url, **options)
+        context.set_default_timeout(30_000)  # milliseconds
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(path)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert [error for error in errors if not any(known in error for known in ASKED_FOR)] == []
+    hosts = {urlsplit(url).hostname for url in asked if urlsplit(url).scheme != "data"}
+    assert hosts <= {"127.0.0.1"}
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    """The form, in a window of a common size."""
+    return open_page()

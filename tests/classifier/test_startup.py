@@ -1,0 +1,48 @@
+"""The web process must start without the heavy libraries: an engine imports them when it loads."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.site import ROOT
+
+HEAVY = ("torch", "transformers", "datasets", "sklearn", "mlflow", "peft", "pandas")
+STARTS = {
+    "the site": """
+import django
+django.setup()
+import reviewsite.urls, reviewsite.wsgi
+""",
+    "manage.py check": """
+import sys
+from django.core.management import execute_from_command_line
+execute_from_command_line(["manage.py", "check"])
+""",
+    "the worker's tasks": """
+from reviewsite.celery import app
+import django
+django.setup()
+app.loader.import_default_modules()
+""",
+}
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_a_start_imports_no_heavy_library(start: str, tmp_path: Path) -> None:
+    code = f"{STARTS[start]}\nimport sys\nprint([n for n in {HEAVY!r} if n in sys.modules])"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ
+        | {"VAR_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "reviewsite.settings"},
+        text=True,
+        capture_output=True,
+        timeout=120,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"

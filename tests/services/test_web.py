@@ -1,0 +1,97 @@
+import os
+import shutil
+import signal
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from classifier.predictor import RETRY_SECONDS
+from tests.services.client import get, predict, submit
+from tests.site import ROOT, STOP_SECONDS, Site, command
+
+
+def test_a_site_without_a_model_says_so_and_serves_once_it_has_one(
+    tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "model"
+    with Site.started(tmp_path, until="livez", CLASSIFIER_MODEL=str(model)) as site:
+        assert get(site, "/livez").status == 200
+        ready = get(site, "/readyz")
+        assert ready.status == 503
+        assert str(model) in ready.json()["reasons"][0]
+
+        answer = predict(site, {"text": "good"})
+        assert answer.status == 503
+        assert int(answer.headers["Retry-After"]) >= RETRY_SECONDS
+        error = answer.json()["error"]
+        assert error["code"] == "model_missing"
+        assert "CLASSIFIER_MODEL" in error["remedy"]
+
+        page = submit(site, "a review that must not be lost")
+        assert page.status == 503
+        assert "CLASSIFIER_MODEL" in page.body
+        assert "a review that must not be lost" in page.body
+
+        shutil.copytree(tiny_model_dir, tmp_path / "copy")
+        (tmp_path / "copy").rename(model)
+        appeared = asked = time.monotonic()
+        while predict(site, {"text": "good"}).status != 200:
+            assert asked - appeared <= RETRY_SECONDS, site.log.read_text()
+            time.sleep(0.2)
+            asked = time.monotonic()
+        assert get(site, "/readyz").status == 200
+
+
+def test_a_site_that_is_told_to_stop_answers_what_it_was_asked(
+    tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    texts = ["a long story of a good film " * 700] * 64  # about seconds of work
+    with (
+        Site.started(tmp_path, CLASSIFIER_MODEL=str(tiny_model_dir)) as site,
+        ThreadPoolExecutor() as executor,
+    ):
+        assert site.process
+        asked = executor.submit(predict, site, {"texts": texts})
+        time.sleep(0.5)
+        assert not asked.done(), "The request was over before the stop: send more."
+        site.process.send_signal(signal.SIGTERM)
+        started = time.monotonic()
+        answer = asked.result(timeout=60)
+        assert answer.status == 200
+        assert len(answer.json()["results"]) == len(texts)
+        assert site.process.wait(timeout=STOP_SECONDS) == 0
+        assert time.monotonic() - started < 10
+    assert "Traceback" not in site.log.read_text()
+
+
+def test_the_workers_share_the_cores(tmp_path: Path) -> None:
+    cores = len(os.sched_getaffinity(0))
+    with Site.started(
+        tmp_path,
+        until="livez",
+        wsgi="tests.services.thread_count",
+        CLASSIFIER_MODEL="none",
+        WEB_CONCURRENCY=str(cores),
+        OMP_NUM_THREADS=None,
+    ) as site:
+        assert get(site, "/threads").json() == 1
+
+
+@pytest.mark.parametrize("how", ["argument", "environment"])
+def test_preload_is_refused(tmp_path: Path, how: str) -> None:
+    arguments = ["--preload"] if how == "argument" else []
+    environment = {"GUNICORN_CMD_ARGS": "--preload"} if how == "environment" else {}
+    done = subprocess.run(
+        [*command("web"), *arguments],
+        cwd=ROOT,
+        env={**os.environ, "VAR_DIR": str(tmp_path), "BIND": "127.0.0.1:0", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "gunicorn was started with --preload" in done.stderr
+    assert "Traceback" not in done.stderr
