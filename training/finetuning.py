@@ -90,7 +90,7 @@ def run_finetuning(
     )
     _rehearse(trainer)
 
-    checkpoint = get_last_checkpoint(str(run_dir / "checkpoints")) if resume else None  # type: ignore[no-untyped-call]
+    checkpoint = get_last_checkpoint(str(run_dir / "checkpoints")) if resume else None
     trainer.train(resume_from_checkpoint=checkpoint)
     measured = trainer.evaluate(metric_key_prefix="validation")
 
