@@ -125,7 +125,7 @@ def checkpoint_bytes(model: Any) -> int:
     ]
     trained = sum(size for size, is_trained in sizes if is_trained)
     saved = trained if hasattr(model, "peft_config") else sum(size for size, _ in sizes)
-    return saved + 2 * trained + FILES_BESIDE_TENSORS
+    return int(saved + 2 * trained + FILES_BESIDE_TENSORS)
 
 
 @contextmanager
@@ -172,7 +172,7 @@ class StagedCheckpoints(_Trainer):
         if resume_from_checkpoint:
             self._require_same_processes(Path(resume_from_checkpoint))
         if self.args.should_save:
-            Path(self.args.output_dir).mkdir(parents=True, exist_ok=True)
+            Path(str(self.args.output_dir)).mkdir(parents=True, exist_ok=True)
             self._require_room()
         with self._sigterm_noted():
             return super().train(resume_from_checkpoint, *args, **kwargs)
@@ -197,15 +197,15 @@ class StagedCheckpoints(_Trainer):
         full = self._save_unless_full(model, trial)
         if full and self.args.world_size == 1:  # others would wait at a barrier that never comes
             logger.warning("The disk is full (%s): older checkpoints are removed.", full)
-            prune(Path(self.args.output_dir))
+            prune(Path(str(self.args.output_dir)))
             full = self._save_unless_full(model, trial)
         if full:
-            raise _no_room(Path(self.args.output_dir), checkpoint_bytes(self.model), full)
+            raise _no_room(Path(str(self.args.output_dir)), checkpoint_bytes(self.model), full)
         self._saved_step = self.state.global_step
 
     def _save_unless_full(self, model: Any, trial: Any) -> str:
         """Save; what the system said if the disk is full, else nothing."""
-        directory = Path(self.args.output_dir)
+        directory = Path(str(self.args.output_dir))
         staging = directory / f"{STAGING}{PREFIX}{self.state.global_step}"
         try:
             self._save_staged(model, trial, staging)
@@ -218,7 +218,7 @@ class StagedCheckpoints(_Trainer):
         return ""
 
     def _save_staged(self, model: Any, trial: Any, staging: Path) -> None:
-        directory = Path(self.args.output_dir)
+        directory = Path(str(self.args.output_dir))
         if self.args.should_save:
             shutil.rmtree(staging, ignore_errors=True)
         self.accelerator.wait_for_everyone()
@@ -248,16 +248,16 @@ class StagedCheckpoints(_Trainer):
     def _name_best(self) -> None:
         """Say where the best checkpoint is, also after its directory was staged or moved."""
         if best := self.state.best_global_step:
-            self.state.best_model_checkpoint = str(Path(self.args.output_dir) / f"{PREFIX}{best}")
+            self.state.best_model_checkpoint = str(Path(str(self.args.output_dir)) / f"{PREFIX}{best}")
 
     def _require_room(self) -> None:
-        directory, needed = Path(self.args.output_dir), checkpoint_bytes(self.model)
+        directory, needed = Path(str(self.args.output_dir)), checkpoint_bytes(self.model)
         held = sum(file.stat().st_size for file in directory.rglob("*") if file.is_file())
         if _free(directory) + held < ROOM * needed:
             raise _no_room(directory, ROOM * needed - held, "checked before writing")
 
     def _make_room(self) -> None:
-        directory, needed = Path(self.args.output_dir), checkpoint_bytes(self.model)
+        directory, needed = Path(str(self.args.output_dir)), checkpoint_bytes(self.model)
         if _free(directory) < needed:
             logger.warning("The disk is nearly full: older checkpoints are removed.")
             prune(directory)

@@ -118,7 +118,7 @@ def test_a_device_that_is_not_there_is_refused(
 def test_an_order_has_every_row_once_and_depends_on_seed_and_epoch() -> None:
     lengths = [(7 * index) % 31 for index in range(203)]
     order = LengthGroupedOrder(lengths, rows_per_step=8, seed=3)
-    drawn = {}
+    drawn: dict[int, list[int]] = {}
     for epoch in (0, 1, 0):
         order.set_epoch(epoch)
         rows = list(order)
