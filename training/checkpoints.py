@@ -248,7 +248,9 @@ class StagedCheckpoints(_Trainer):
     def _name_best(self) -> None:
         """Say where the best checkpoint is, also after its directory was staged or moved."""
         if best := self.state.best_global_step:
-            self.state.best_model_checkpoint = str(Path(str(self.args.output_dir)) / f"{PREFIX}{best}")
+            self.state.best_model_checkpoint = str(
+                Path(str(self.args.output_dir)) / f"{PREFIX}{best}"
+            )
 
     def _require_room(self) -> None:
         directory, needed = Path(str(self.args.output_dir)), checkpoint_bytes(self.model)
@@ -316,7 +318,7 @@ class StagedCheckpoints(_Trainer):
         if self.state.global_step >= self.state.max_steps:
             self.control.should_training_stop = True
             return
-        super()._run_epoch(*args, **kwargs)
+        super()._run_epoch(*args, **kwargs)  # type: ignore[no-untyped-call]
 
 
 def _own_fault(checkpoint: Path) -> str | None:

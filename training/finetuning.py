@@ -16,7 +16,7 @@ from training.card import licence_of, model_card, without_paths
 from training.checkpoints import last_good_checkpoint, model_bytes, room_required
 from training.config import BUNDLED, ConfigError, FinetuningConfig
 from training.data import LabelledSplits, load_splits
-from training.distribution import from_main, is_main_process, join
+from training.distribution import from_main, is_main_process, join, process_count
 from training.export import save_adapter, save_artefact, write_json
 from training.hub import Hub, HubError, push_model
 from training.hub.connection import require_repo_id
@@ -103,6 +103,7 @@ def run_finetuning(
         run_dir=run_dir,
     )
     _rehearse(trainer)
+    set_seed(config.training.seed)  # whatever was drawn before, and a resumed run draws less
 
     resumable = last_good_checkpoint(run_dir / "checkpoints") if main and resume else None
     checkpoint = from_main(resumable)
@@ -225,7 +226,9 @@ def _training_rows(splits: LabelledSplits, config: FinetuningConfig, run_dir: Pa
             seed=config.training.seed,
             device=config.training.device,
         )
-        rows.to_parquet(kept)
+        draft = kept.with_name(f".{kept.name}.draft")
+        rows.to_parquet(draft)
+        draft.replace(kept)  # a kill leaves no half of it
     from_main(None)  # the others wait until the file is there
     return pd.read_parquet(kept)
 
@@ -247,6 +250,11 @@ def _rehearse(trainer: "Trainer") -> None:
     trainer.evaluate(rows.select(range(min(4, len(rows)))), metric_key_prefix="rehearsal")
     with tempfile.TemporaryDirectory() as directory:
         trainer.save_model(directory)
+    if process_count() > 1:
+        # accelerate takes a model that it prepared for an evaluation as prepared for training too,
+        # and each process would train alone.
+        model: Any = trainer.model
+        model._is_accelerate_prepared = False
 
 
 def _is_timing(key: str) -> bool:

@@ -69,4 +69,4 @@ class RepeatableOrder(_Trainer):
         # accelerate's set_epoch does not get through to the sampler when batches are skipped
         # in a distributed run.
         self._order.set_epoch(kwargs["epoch"])
-        super()._run_epoch(*args, **kwargs)
+        super()._run_epoch(*args, **kwargs)  # type: ignore[no-untyped-call]

@@ -317,7 +317,7 @@ def test_a_full_disk_stops_the_run_with_its_last_good_checkpoint(
     monkeypatch: pytest.MonkeyPatch,
     leave: int,
 ) -> None:
-    options = {"runs_dir": small_disk}
+    options: dict[str, Any] = {"runs_dir": small_disk}
     with monkeypatch.context() as patch:
         at_step(patch, 15, lambda: fill(small_disk, leave=leave))
         with pytest.raises(DiskFull, match="Make room"):
@@ -348,7 +348,7 @@ def test_without_room_for_the_model_the_run_says_so_and_goes_on_later(
     small_disk: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    options = {"models_dir": small_disk}
+    options: dict[str, Any] = {"models_dir": small_disk}
     with monkeypatch.context() as patch:
         at_step(patch, 44, lambda: fill(small_disk, leave=50_000))
         with pytest.raises(DiskFull, match=r"free bytes under .*disk.*--resume"):

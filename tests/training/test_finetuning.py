@@ -187,7 +187,7 @@ def test_a_model_of_other_classes_is_trained_and_measured(
     )
     frame["text"] = [f"{text} {i}" for i, text in enumerate(frame["text"])]
     frame.to_csv(var_dir / "moods.csv", index=False)
-    finetune(var_dir / "moods.csv", tiny_base_dir)
+    finetune(var_dir / "moods.csv", tiny_base_dir, epochs=15.0)
     config = json.loads((var_dir / "models" / "mine" / "config.json").read_text())
     assert config["id2label"] == {"0": "anger", "1": "joy", "2": "love"}
     facts = json.loads((var_dir / "models" / "mine" / "metrics.json").read_text())

@@ -14,7 +14,7 @@ from training.finetuning import FinetuningResult
 from training.sampling import LengthGroupedOrder
 from training.trainer import trains_on_cpu
 
-ONE_EPOCH = {"epochs": 1.0, "evaluations_per_epoch": 1}
+ONE_EPOCH: dict[str, Any] = {"epochs": 1.0, "evaluations_per_epoch": 1}
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,8 @@ def test_gradient_checkpointing_computes_each_layer_twice(
 
         def build_and_count(*args: Any, counted: list[int] = counted, **kwargs: Any) -> Any:
             trainer = build(*args, **kwargs)
-            layer = trainer.model.bert.encoder.layer[0].attention
+            model: Any = trainer.model
+            layer = model.bert.encoder.layer[0].attention
             layer.register_forward_hook(
                 lambda module, inputs, output: counted.append(1) if module.training else None
             )

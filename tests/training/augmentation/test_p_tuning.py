@@ -26,7 +26,7 @@ def writer_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokens = ["<end>", "<unknown>", *WORDS]
     inner = Tokenizer(models.WordLevel(dict(zip(tokens, range(99), strict=False)), "<unknown>"))
     inner.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer: Any = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+    tokenizer: Any = PreTrainedTokenizerFast(
         tokenizer_object=inner, eos_token="<end>", unk_token="<unknown>", pad_token="<unknown>"
     )
     torch.manual_seed(0)
