@@ -33,7 +33,7 @@ def test_without_a_limit_any_length_is_accepted() -> None:
         ({"a": "film"}, "text_type", "must be a string", "an object", "in quotes"),
         (b"a film", "text_type", "must be a string", "bytes", "in quotes"),
         ("", "text_blank", "not white space", "an empty text", "the review itself"),
-        (" \n\u2003", "text_blank", "not white space", "3 characters of white", "review itself"),
+        (" \n\u2003", "text_blank", "not white space", "white space alone (3)", "review itself"),
         ("a film\0", "text_nul", "the NUL character", "NUL at position 6", "Remove it"),
         ("  a\0", "text_nul", "the NUL character", "NUL at position 3", "Remove it"),
         ("a \ud800", "text_surrogate", "valid Unicode", "U+D800 at position 2", "as UTF-8"),
