@@ -8,7 +8,7 @@ COMPILE := $(BIN)/pip-compile --quiet --strip-extras --no-emit-find-links --no-e
 	--no-emit-trusted-host --annotation-style=line
 
 .DEFAULT_GOAL := help
-.PHONY: help run admin test lint format lock clean
+.PHONY: help run admin mlflow test lint format lock clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
@@ -20,6 +20,9 @@ run: $(VENV)/installed  ## Rate reviews in the browser: http://127.0.0.1:8000
 admin: $(VENV)/installed  ## Create the account of a reviewer
 	@$(MANAGE) prepare --quiet
 	@$(MANAGE) createsuperuser
+
+mlflow: $(VENV)/installed  ## Look at the runs: http://127.0.0.1:5000
+	@$(BIN)/mlflow ui --backend-store-uri sqlite:///$${VAR_DIR:-var}/mlflow.db
 
 test: $(VENV)/installed-dev  ## Run every test
 	@$(BIN)/python -m pytest

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+REPORT_BYTES = 5_000_000  # the report with its pictures, about
 RESERVED = (STARTER, BUNDLED)  # as models, these mean the ones that ship with the product
 
 
@@ -136,13 +137,14 @@ def run_finetuning(
             write_json(model_dir / "metrics.json", facts)
             (model_dir / "README.md").write_text(model_card(name, facts), encoding="utf-8")
             # Into the run's directory: it quotes texts of the data, which must not reach the Hub.
-            save_evaluation(
-                run_dir,
-                facts={"name": name, **facts},
-                evaluation=evaluation,
-                frame=splits.test,
-                history=trainer.state.log_history,
-            )
+            with room_required(run_dir, REPORT_BYTES):
+                save_evaluation(
+                    run_dir,
+                    facts={"name": name, **facts},
+                    evaluation=evaluation,
+                    frame=splits.test,
+                    history=trainer.state.log_history,
+                )
             _track_facts(tracker, facts, model_dir, run_dir)
     if main and config.publishing.push_to_hub:
         push_model(model_dir, config.publishing.push_to_hub, private=config.publishing.private)

@@ -14,6 +14,7 @@ does; the figures must then be red.
 
 import argparse
 import hashlib
+import math
 import os
 import random
 import signal
@@ -38,7 +39,7 @@ TORN_SHARE = 0.2
 FINETUNE = (
     *("--device", "cpu", "--precision", "fp32", "--method", "full", "--epochs", "3"),
     *("--batch-size", "8", "--learning-rate", "1e-3", "--max-length", "16", "--dropout", "0.1"),
-    *("--evaluations-per-epoch", "6", "--experiment", ""),
+    *("--evaluations-per-epoch", "10", "--experiment", ""),
 )
 PLANTS = {
     "none": "",
@@ -57,6 +58,7 @@ checkpoints.last_good_checkpoint = finetuning.last_good_checkpoint = newest
 @dataclass
 class Tally:
     kills: Counter[str] = field(default_factory=Counter)
+    runs: int = 0
     resumed: int = 0
     saves_torn: int = 0
     checkpoints_torn: int = 0
@@ -118,24 +120,46 @@ def saving(checkpoints: Path) -> bool:
     return any(checkpoints.glob(f"{STAGING}*"))
 
 
+@dataclass(frozen=True)
+class Pace:
+    """Seconds that an undisturbed process takes until its first checkpoint, and from there on."""
+
+    before: float
+    after: float
+
+    def share(self, kills: int) -> "Pace":
+        """What may pass before one of `kills`, so that the run lives to see them all."""
+        return Pace(self.before, self.after / (kills + 1))
+
+
+def measured_pace(site: Site) -> Pace | None:
+    """That of a run without kills, or None where it fails."""
+    started = time.monotonic()
+    process = site.start("undisturbed")
+    while process.poll() is None and not numbered(site.checkpoints("undisturbed")):
+        time.sleep(0.005)
+    before = time.monotonic() - started
+    return None if process.wait() else Pace(before, time.monotonic() - started - before)
+
+
 def wait_and_kill(
     process: "subprocess.Popen[bytes]",
     moment: str,
     checkpoints: Path,
     rng: random.Random,
-    seconds: float,
+    pace: Pace,
 ) -> bool:
     """Kill at the moment; whether the process still lived then."""
     old = {path.name for path in numbered(checkpoints)}
     if moment == "at any moment":
-        delay = rng.uniform(0, seconds)
+        delay = rng.uniform(0, pace.before + pace.after)
     elif moment == "in training":
         # The first new checkpoint shows that training has begun (again).
         while process.poll() is None and not {path.name for path in numbered(checkpoints)} - old:
             time.sleep(0.005)
-        delay = rng.uniform(0, seconds / 3)
+        delay = rng.uniform(0, pace.after)
     else:
-        saves = rng.randrange(1, 4)
+        saves = rng.randrange(1, 3)
         while process.poll() is None and saves:
             while process.poll() is None and not saving(checkpoints):
                 time.sleep(0.0005)
@@ -165,18 +189,15 @@ def tear(checkpoints: Path, rng: random.Random) -> bool:
 
 
 def torment(
-    site: Site, name: str, kills: int, rng: random.Random, seconds: float, whole: str, tally: Tally
+    site: Site, name: str, kills: int, rng: random.Random, pace: Pace, tally: Tally
 ) -> None:
-    """Kill a run `kills` times, let it end, and compare its weights."""
+    """Kill a run `kills` times, or until it ends, and compare its weights."""
     checkpoints, killed = site.checkpoints(name), 0
     process = site.start(name)
     while killed < kills:
         (moment,) = rng.choices(MOMENTS, SHARES)
-        if not wait_and_kill(process, moment, checkpoints, rng, seconds):
-            if process.returncode:
-                tally.lost.append(f"{name}: exit {process.returncode} after {killed} kills")
-                return
-            break  # it ended before the kill
+        if not wait_and_kill(process, moment, checkpoints, rng, pace.share(kills)):
+            break  # it ended before
         killed += 1
         inside = saving(checkpoints)
         tally.kills["inside a save" if inside else moment] += 1
@@ -184,17 +205,19 @@ def torment(
         if rng.random() < TORN_SHARE:
             tally.checkpoints_torn += tear(checkpoints, rng)
         process = site.start(name)
-        tally.resumed += 1
+    tally.runs += 1
     if process.wait():
         tally.lost.append(f"{name}: exit {process.returncode} after {killed} kills")
-        tally.resumed -= 1
-    elif site.weights(name) == whole:
+        tally.resumed += max(0, killed - 1)
+        return
+    tally.resumed += killed
+    if site.weights(name) == site.weights("undisturbed"):
         tally.equal += 1
     else:
         tally.lost.append(f"{name}: other weights")
 
 
-def report(tally: Tally, runs: int) -> list[str]:
+def report(tally: Tally) -> list[str]:
     kills = sum(tally.kills.values())
     inside = tally.kills["inside a save"]
     lost = len(tally.lost)
@@ -207,7 +230,7 @@ def report(tally: Tally, runs: int) -> list[str]:
         f"resumed                        {tally.resumed}",
         f"saves torn by a kill           {tally.saves_torn}",
         f"checkpoints torn besides       {tally.checkpoints_torn}",
-        f"runs                           {runs}",
+        f"runs                           {tally.runs}",
         f"weights equal (sha256)         {tally.equal}",
         f"runs lost                      {lost}",
         f"95 % upper bound, loss a kill  {bound}",
@@ -226,21 +249,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rng, tally = random.Random(options.seed), Tally()
     with tempfile.TemporaryDirectory(prefix="kill-training-") as directory:
         site = Site(Path(directory), rows=options.rows, plant=options.plant)
-        started = time.monotonic()
-        if site.start("undisturbed").wait():
+        pace = measured_pace(site)
+        if pace is None:
             log = Path(directory) / "undisturbed.log"
             sys.stdout.write(log.read_text(encoding="utf-8"))
             return 1
-        seconds = time.monotonic() - started
-        for number in range(options.runs):
-            kills = (options.kills * (number + 1)) // options.runs
-            kills -= (options.kills * number) // options.runs
-            whole = site.weights("undisturbed")
-            torment(site, f"run-{number}", kills, rng, seconds, whole, tally)
+        while (left := options.kills - sum(tally.kills.values())) > 0 and not tally.lost:
+            kills = math.ceil(left / max(1, options.runs - tally.runs))
+            torment(site, f"run-{tally.runs}", kills, rng, pace, tally)
         for name in tally.lost:
             log = Path(directory) / f"{name.partition(':')[0]}.log"
             sys.stdout.write(log.read_text(encoding="utf-8", errors="replace")[-2000:] + "\n")
-    sys.stdout.write("\n".join(report(tally, options.runs)) + "\n")
+    sys.stdout.write("\n".join(report(tally)) + "\n")
     return 1 if tally.lost else 0
 
 

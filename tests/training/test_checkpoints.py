@@ -337,6 +337,7 @@ def test_on_a_full_disk_older_checkpoints_make_room_for_the_new_one(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     at_step(monkeypatch, 25, lambda: fill(small_disk, leave=100_000))
+    at_step(monkeypatch, 44, lambda: (small_disk / "filling").unlink())  # the report needs room too
     assert weights(run(data_dir, tmp_path, runs_dir=small_disk)) == weights(undisturbed)
     assert "older checkpoints are removed" in caplog.text
 
