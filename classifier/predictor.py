@@ -50,13 +50,17 @@ class Predictor:
         self._lock = threading.Lock()
 
     def logits(
-        self, texts: Sequence[str], *, rule: str = RULE
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, rule: str = RULE
     ) -> tuple[NDArray[np.float64], list[int]]:
-        """Logits of shape (texts, labels), and each text's number of windows."""
+        """Logits of shape (texts, labels), and each text's number of windows.
+
+        Args:
+            pairs: the second text of each, or None.
+        """
         if not texts:
             return np.empty((0, len(self.artefact.labels))), []
         with self._lock:
-            read = self._engine.read(texts)
+            read = self._engine.read(texts, pairs)
         combined = np.stack([combine(windows, rule) for windows in read])
         return combined, [len(windows.tokens) for windows in read]
 

@@ -52,7 +52,7 @@ def evaluate_in_detail(
 
     Raises:
         ModelNotReady: the model cannot be loaded, or gives NaN.
-        DataError: no rows, text pairs, or a label that the model does not know.
+        DataError: no rows, or a label that the model does not know.
     """
     artefact, probabilities, label_ids = _measured(model_dir, frame, labels, rule)
     tokens = token_counts(artefact.directory, *_texts(frame))
@@ -83,19 +83,15 @@ def predicted_logits(
         pairs: the second text of each, or None.
 
     Raises:
-        DataError: there are pairs, which no engine reads yet.
+        ModelNotReady: the model gives NaN.
     """
-    if pairs is not None:
-        raise DataError(
-            "A model is measured on single texts, as no engine reads pairs yet, but the rows "
-            "have the column text_pair. Leave out --text-pair-column."
-        )
     order = np.argsort([len(text) for text in texts], kind="stable")
     logits = np.empty((len(texts), len(predictor.artefact.labels)))
     with tqdm(total=len(texts), desc="Evaluating", unit=" texts") as bar:
         for start in range(0, len(order), CHUNK):
             chunk = order[start : start + CHUNK]
-            logits[chunk], _ = predictor.logits([texts[i] for i in chunk], rule=rule)
+            second = [pairs[i] for i in chunk] if pairs is not None else None
+            logits[chunk], _ = predictor.logits([texts[i] for i in chunk], second, rule=rule)
             bar.update(len(chunk))
     return logits
 

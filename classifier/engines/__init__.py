@@ -10,8 +10,12 @@ from classifier.windows import WindowLogits
 class Engine(Protocol):
     """A loaded model. Not safe for concurrent calls: the predictor serves one at a time."""
 
-    def read(self, texts: Sequence[str]) -> list[WindowLogits]:
-        """The logits of each text's windows, in the order of `texts`, float64."""
+    def read(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[WindowLogits]:
+        """The logits of each text's windows, in the order of `texts`, float64.
+
+        Args:
+            pairs: the second text of each, such as a passage for a question, or None.
+        """
         ...
 
 

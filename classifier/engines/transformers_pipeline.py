@@ -38,10 +38,15 @@ class TransformersEngine:
             int(tokenizer.model_max_length), getattr(model.config, "max_position_embeddings", 512)
         )
 
-    def read(self, texts: Sequence[str]) -> list[WindowLogits]:
+    def read(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[WindowLogits]:
+        if pairs is None:
+            encoding: dict[str, Any] = {"text": list(texts), "truncation": True}
+        else:
+            # Windows run over the second text; each repeats the first, which must leave it room.
+            firsts = [self._head(text, self.max_tokens // 2) for text in texts]
+            encoding = {"text": firsts, "text_pair": list(pairs), "truncation": "only_second"}
         encoded = self.tokenizer(
-            list(texts),
-            truncation=True,
+            **encoding,
             max_length=self.max_tokens,
             stride=min(OVERLAP, self.max_tokens // 4),
             return_overflowing_tokens=True,
@@ -60,6 +65,14 @@ class TransformersEngine:
             WindowLogits(logits=logits[owners == i], tokens=lengths[owners == i])
             for i in range(len(texts))
         ]
+
+    def _head(self, text: str, max_tokens: int) -> str:
+        """`text` up to its first `max_tokens` tokens."""
+        read = self.tokenizer(
+            text, add_special_tokens=False, verbose=False, return_offsets_mapping=True
+        )
+        offsets = read["offset_mapping"]
+        return text if len(offsets) <= max_tokens else text[: offsets[max_tokens - 1][1]]
 
 
 def _batches(lengths: np.ndarray[Any, Any]) -> Iterator[list[int]]:

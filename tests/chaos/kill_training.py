@@ -4,7 +4,7 @@
 
 Each run is the real `manage.py finetune` on a tiny model, one process after another. A kill comes
 at any moment of the process, at one of its training, or inside a checkpoint's writing (at least a
-fifth of all). After a fifth of the kills the newest checkpoint is torn besides, as a power cut or a
+fifth of all). After a third of the kills the newest checkpoint is torn besides, as a power cut or a
 bad disk does. Prints what was lost and exits 1 if anything was: a run that could not go on, or
 final weights that are not those of the undisturbed run, bit by bit.
 
@@ -31,11 +31,12 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests import tiny  # noqa: E402
-from training.checkpoints import MANIFEST, STAGING, fault_of, numbered  # noqa: E402
+from training.checkpoints import STAGING, fault_of, numbered  # noqa: E402
 
 MOMENTS = ("inside a save", "in training", "at any moment")
 SHARES = (0.4, 0.4, 0.2)
-TORN_SHARE = 0.2
+TEAR_EACH = 3  # kills; the second of them is followed by a torn checkpoint
+TORN = ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
 FINETUNE = (
     *("--device", "cpu", "--precision", "fp32", "--method", "full", "--epochs", "3"),
     *("--batch-size", "8", "--learning-rate", "1e-3", "--max-length", "16", "--dropout", "0.1"),
@@ -182,8 +183,7 @@ def tear(checkpoints: Path, rng: random.Random) -> bool:
     found = numbered(checkpoints)
     if not found or fault_of(found[-1]):
         return False
-    files = sorted(path for path in found[-1].rglob("*") if path.stat().st_size > 1)
-    file = rng.choice([path for path in files if path.name != MANIFEST] or files)
+    file = found[-1] / rng.choice(TORN)
     os.truncate(file, rng.randrange(file.stat().st_size))
     return True
 
@@ -202,7 +202,7 @@ def torment(
         inside = saving(checkpoints)
         tally.kills["inside a save" if inside else moment] += 1
         tally.saves_torn += inside
-        if rng.random() < TORN_SHARE:
+        if killed % TEAR_EACH == 2:
             tally.checkpoints_torn += tear(checkpoints, rng)
         process = site.start(name)
     tally.runs += 1
@@ -254,7 +254,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             log = Path(directory) / "undisturbed.log"
             sys.stdout.write(log.read_text(encoding="utf-8"))
             return 1
-        while (left := options.kills - sum(tally.kills.values())) > 0 and not tally.lost:
+        while (
+            left := options.kills - sum(tally.kills.values())
+        ) > 0 and tally.runs < 2 * options.runs:
             kills = math.ceil(left / max(1, options.runs - tally.runs))
             torment(site, f"run-{tally.runs}", kills, rng, pace, tally)
         for name in tally.lost:

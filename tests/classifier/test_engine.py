@@ -163,3 +163,25 @@ def test_no_texts_give_no_answers(predictor: Predictor) -> None:
     assert logits.shape == (0, 2)
     assert windows == []
     assert predictor.classify([]) == []
+
+
+def test_a_pair_is_read_as_the_tokenizer_pairs_it(tiny_model_dir: Path) -> None:
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    [windows] = open_engine(tiny_model_dir).read(["was it good"], ["the film was dull"])
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model_dir)
+    model = AutoModelForSequenceClassification.from_pretrained(tiny_model_dir)
+    with torch.inference_mode():
+        encoded = tokenizer("was it good", "the film was dull", return_tensors="pt")
+        expected = model(**encoded).logits[0].numpy()
+    assert windows.logits[0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_of_a_long_pair_every_window_repeats_the_first_text(tiny_model_dir: Path) -> None:
+    engine: Any = open_engine(tiny_model_dir)
+    long = "film " * 100
+    [windows] = engine.read(["was it good"], [long])
+    assert len(windows.tokens) > 3
+    [both_long] = engine.read([long], [long])
+    assert max(both_long.tokens) <= engine.max_tokens

@@ -27,7 +27,7 @@ class FixedEngine:
     def __init__(self, *logits: float) -> None:
         self.logits = logits
 
-    def read(self, texts: Sequence[str]) -> list[WindowLogits]:
+    def read(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[WindowLogits]:
         one = WindowLogits(logits=np.array([self.logits]), tokens=np.array([3]))
         return [one for _ in texts]
 
@@ -39,7 +39,7 @@ class CountingEngine(FixedEngine):
         super().__init__(0.0, 1.0)
         self.inside = self.most = 0
 
-    def read(self, texts: Sequence[str]) -> list[WindowLogits]:
+    def read(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[WindowLogits]:
         self.inside += 1
         self.most = max(self.most, self.inside)
         time.sleep(0.01)  # lets the other threads run
@@ -164,7 +164,7 @@ def test_a_model_that_has_appeared_is_found_after_the_retry_time(
     assert holder.failure is None
 
 
-def test_a_file_that_is_no_safetensors_is_a_broken_model(
+def test_a_file_that_is_no_safetensors_is_refused_unread(
     tiny_model_dir: Path, tmp_path: Path
 ) -> None:
     broken = Path(shutil.copytree(tiny_model_dir, tmp_path / "broken"))
@@ -173,9 +173,9 @@ def test_a_file_that_is_no_safetensors_is_a_broken_model(
     with pytest.raises(ModelNotReady) as refused:
         load_predictor(broken, models_dir=tmp_path)
 
-    assert refused.value.code == "model_broken"
-    assert refused.value.value.startswith("broken: ")
-    assert "install or train it again" in refused.value.remedy
+    assert refused.value.code == "model_weights"
+    assert "broken" in refused.value.value
+    assert refused.value.remedy
 
 
 def test_a_truncated_download_is_a_broken_model(tiny_model_dir: Path, tmp_path: Path) -> None:

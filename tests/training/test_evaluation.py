@@ -1,6 +1,5 @@
 import json
 import random
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -88,14 +87,6 @@ def test_an_evaluation_becomes_json(tiny_model_dir: Path) -> None:
 def test_mistakes_are_counted_by_their_two_labels(tiny_model_dir: Path) -> None:
     found = evaluate_in_detail(tiny_model_dir, frame(20, wrong=3), LABELS)
     assert found.confusions() == [("POSITIVE", "NEGATIVE", 2), ("NEGATIVE", "POSITIVE", 1)]
-
-
-@pytest.mark.parametrize("measure", [evaluate_in_detail, evaluate_model])
-def test_pairs_are_refused_until_an_engine_reads_them(
-    tiny_model_dir: Path, measure: Callable[..., object]
-) -> None:
-    with pytest.raises(DataError, match="text_pair"):
-        measure(tiny_model_dir, frame(4).assign(text_pair="a film"), LABELS)
 
 
 def test_no_rows_are_refused(tiny_model_dir: Path) -> None:

@@ -202,3 +202,46 @@ def test_evaluate_refuses_labels_that_the_model_does_not_know(
     )
     with pytest.raises(CommandError, match="anger, joy is not"):
         call_command("evaluate", model=str(tiny_model_dir), dataset=str(var_dir))
+
+
+def test_a_model_of_text_pairs_is_trained_and_measured(tiny_base_dir: Path, var_dir: Path) -> None:
+    rng = random.Random(0)
+    rows = [(index, index % 2) for index in range(320)]
+    pd.DataFrame(
+        {
+            "question": [f"was it good {index}" for index, _ in rows],
+            "passage": [tiny.sentence(label, rng) for _, label in rows],
+            "label": [label for _, label in rows],
+        }
+    ).to_csv(var_dir / "answers.csv", index=False)
+    finetune(
+        var_dir / "answers.csv",
+        tiny_base_dir,
+        text_column="question",
+        text_pair_column="passage",
+        label_names="no,yes",
+        max_length=24,
+        epochs=12.0,
+    )
+    facts = json.loads((var_dir / "models" / "mine" / "metrics.json").read_text())
+    assert facts["metrics"]["test_accuracy"] > 0.8
+    assert {"test_recall_no", "test_recall_yes"} <= set(facts["metrics"])
+    assert (var_dir / "runs" / "mine" / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    "augmentation",
+    [
+        {"mixup": "embeddings", "mixup_pairs": 40},
+        {"mixup": "features"},
+        {"balance": "class_weights"},
+        {"balance": "oversample", "generate": "rules", "generated_rows": 10},
+    ],
+)
+def test_every_kind_of_augmentation_runs_from_the_command_line(
+    reviews: Path, tiny_base_dir: Path, var_dir: Path, augmentation: dict[str, Any]
+) -> None:
+    finetune(reviews, tiny_base_dir, **augmentation)
+    facts = json.loads((var_dir / "models" / "mine" / "metrics.json").read_text())
+    assert facts["metrics"]["test_accuracy"] > 0.9
+    assert facts["config"]["augmentation"] | augmentation == facts["config"]["augmentation"]

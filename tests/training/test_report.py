@@ -6,9 +6,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 
 from tests.training.test_evaluation import LABELS, frame
 from tests.training.test_plots import evaluation
@@ -132,18 +131,3 @@ def test_evaluate_writes_a_report_and_predictions(
     run = load_run(str(tmp_path / "measured"), runs_dir=tmp_path)
     right = run.probabilities.argmax(axis=1) == run.label_ids
     assert right.mean() == pytest.approx(measures["accuracy"])
-
-
-def test_evaluate_refuses_pairs_for_now(
-    tiny_model_dir: Path, tmp_path: Path, settings: Any
-) -> None:
-    settings.DATASETS_DIR = tmp_path
-    pd.DataFrame({"q": ["good"], "p": ["film"], "label": [1]}).to_csv(tmp_path / "test.csv")
-    with pytest.raises(CommandError, match="no engine reads pairs"):
-        call_command(
-            "evaluate",
-            model=str(tiny_model_dir),
-            dataset=str(tmp_path),
-            text_column="q",
-            text_pair_column="p",
-        )
