@@ -56,12 +56,22 @@ class Predictor:
 
         Args:
             pairs: the second text of each, or None.
+
+        Raises:
+            ModelNotReady: the model gave NaN or infinity.
         """
         if not texts:
             return np.empty((0, len(self.artefact.labels))), []
         with self._lock:
             read = self._engine.read(texts, pairs)
         combined = np.stack([combine(windows, rule) for windows in read])
+        if not np.isfinite(combined).all():
+            raise ModelNotReady(
+                code="model_broken",
+                rule="A model's outputs must be finite numbers.",
+                value=f"{self.name} gave NaN or infinity",
+                remedy="Train it again at a lower --learning-rate, or serve another model.",
+            )
         return combined, [len(windows.tokens) for windows in read]
 
     def classify(self, texts: Sequence[str]) -> list[Classification]:
@@ -72,13 +82,6 @@ class Predictor:
         """
         positive = self.artefact.positive_index()
         logits, windows = self.logits(texts)
-        if not np.isfinite(logits).all():
-            raise ModelNotReady(
-                code="model_broken",
-                rule="A model's outputs must be finite numbers.",
-                value=f"{self.name} gave NaN or infinity",
-                remedy="Train it again, or serve another model: CLASSIFIER_MODEL.",
-            )
         return [
             self._classification(softmax(row), positive, count)
             for row, count in zip(logits, windows, strict=True)

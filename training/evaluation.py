@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from classifier.artefact import Artefact, open_artefact
 from classifier.engines import open_engine
-from classifier.exceptions import ModelNotReady
 from classifier.predictor import Predictor
 from classifier.windows import RULE
 from training.metrics import (
@@ -138,13 +137,6 @@ def _measured(
         raise DataError("Measures need at least one labelled row, but there is none. Give more.")
     predictor = Predictor(artefact, open_engine(artefact.directory))
     logits = predicted_logits(predictor, *_texts(frame), rule=rule)
-    if not np.isfinite(logits).all():
-        raise ModelNotReady(
-            code="model_broken",
-            rule="A model's outputs must be finite numbers.",
-            value=f"{artefact.name} gave NaN or infinity",
-            remedy="Train it again with a lower --learning-rate or --precision fp32.",
-        )
     columns = np.asarray([artefact.labels.index(label) for label in labels], dtype=np.int64)
     return artefact, softmax(logits, axis=1), columns[frame["label"].to_numpy()]
 

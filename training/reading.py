@@ -61,9 +61,11 @@ def read_dataset(name: str, *, datasets_dir: Path) -> dict[str, pd.DataFrame]:
 def read_table(file: Path) -> pd.DataFrame:
     try:
         frame = READERS[file.suffix](file)
+    except DataError:  # says already what is wrong
+        raise
     except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
         raise DataError(
-            f"{file.name} must be a readable {file.suffix[1:].upper()} file in UTF-8, but: "
+            f"{file.name} must be a readable {file.suffix[1:].upper()} file, but: "
             f"{error}. Mend or convert it."
         ) from error
     return frame.rename(columns=lambda column: str(column).strip())
