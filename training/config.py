@@ -135,7 +135,8 @@ class TrainingConfig:
         "what the learning rate does after the rise", default="linear"
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
-        "auto takes bf16 where the processor computes in it", default="auto"
+        "auto takes bf16 on a GPU that has it and on a processor with AMX, else fp32",
+        default="auto",
     )
     warmup_steps: int = option(
         "steps over which the rate rises; above 0 it takes the place of warmup_fraction", default=0
