@@ -20,9 +20,9 @@ from tqdm import tqdm
 from classifier.artefact import open_artefact
 from classifier.engines.transformers_pipeline import TransformersEngine
 from classifier.windows import RULES, WindowLogits, combine, softmax
-from training.config import FinetuningConfig
 from training.data import load_splits
 from training.metrics import classification_metrics
+from training.recipes import load_recipe
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--windows", type=int, nargs="+", default=[512, 256], help="tokens")
     options = parser.parse_args()
 
-    config = FinetuningConfig.from_recipe(options.recipe, {})
+    config = load_recipe(options.recipe)
     splits = load_splits(config.data, datasets_dir=settings.DATASETS_DIR, seed=config.training.seed)
     artefact = open_artefact(options.model, models_dir=settings.MODELS_DIR)
     engine = TransformersEngine(artefact.directory)

@@ -4,15 +4,12 @@ The sections are the tables of a recipe file and, field by field, the flags of
 `manage.py finetune`: `learning_rate` is `--learning-rate`.
 """
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 BUNDLED = "minilm"  # the base model that ships with the product
-RECIPES = Path(__file__).parent / "recipes"
 
 
 class ConfigError(ValueError):
@@ -152,6 +149,10 @@ class TrainingConfig:
     evaluations_per_epoch: int = option(
         "validations, each with a checkpoint, in one epoch", default=1
     )
+    untuned_rows: int = option(
+        "measure the untuned model first, on this many validation rows drawn by seed; 0 does not",
+        default=0,
+    )
     seed: int = option("the one seed: carving, sampling, initial weights", default=0)
 
     def __post_init__(self) -> None:
@@ -186,6 +187,9 @@ class TrainingConfig:
             "gradient_accumulation must be positive",
             self.gradient_accumulation,
             "Try 1.",
+        )
+        _require(
+            self.untuned_rows >= 0, "untuned_rows must be 0 or more", self.untuned_rows, "Try 200."
         )
         _require(self.seed >= 0, "seed must be 0 or more", self.seed, "Try 0.")
 
@@ -312,15 +316,6 @@ class FinetuningConfig:
                 for name, kind in SECTIONS.items()
             }
         )
-
-    @classmethod
-    def from_recipe(cls, name: str, overrides: Mapping[str, Any]) -> Self:
-        """The recipe `training/recipes/{name}.toml`, with single fields overridden by name."""
-        path = RECIPES / f"{name}.toml"
-        known = sorted(recipe.stem for recipe in RECIPES.glob("*.toml"))
-        _require(name in known, f"The recipes are {', '.join(known)}", name, "Choose one of them.")
-        sections = tomllib.loads(path.read_text(encoding="utf-8"))
-        return cls.from_sections(with_overrides(sections, overrides))
 
     def to_sections(self) -> dict[str, dict[str, Any]]:
         return asdict(self)

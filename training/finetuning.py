@@ -10,25 +10,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from classifier.artefact import STARTER
 from training.augmentation import augment_rows
 from training.card import licence_of, model_card, without_paths
 from training.checkpoints import last_good_checkpoint, model_bytes, room_required
-from training.config import BUNDLED, ConfigError, FinetuningConfig
+from training.config import BUNDLED, ConfigError, FinetuningConfig, TrainingConfig
 from training.data import LabelledSplits, load_splits
 from training.distribution import from_main, is_main_process, join, process_count
+from training.evaluation import evaluate_in_detail
 from training.export import save_adapter, save_artefact, write_json
 from training.hub import Hub, HubError, push_model
 from training.hub.connection import require_repo_id
+from training.report import save_evaluation
 from training.tokenization import tokenize
 from training.tracking import Tracker, tracked_run
+from training.trainer import Base, find_base
 
 if TYPE_CHECKING:
+    import pandas as pd
     from transformers import Trainer
 
 logger = logging.getLogger(__name__)
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+REHEARSED_ROWS = 4
 REPORT_BYTES = 5_000_000  # the report with its pictures, about
 RESERVED = (STARTER, BUNDLED)  # as models, these mean the ones that ship with the product
 
@@ -39,6 +46,17 @@ class FinetuningResult:
     """Loads with transformers.pipeline("text-classification", model=model_dir)."""
     metrics: dict[str, float]
     """Measures of validation and test, each named with its split."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """All that a run needs for its first step."""
+
+    splits: LabelledSplits
+    base: Base
+    rows: "pd.DataFrame"
+    """The training rows with what augmentation added."""
+    trainer: "Trainer"
 
 
 def run_finetuning(
@@ -73,21 +91,70 @@ def run_finetuning(
     if main and not resume:
         _require_new(name, run_dir, model_dir)
     _require_repository(config)
+    prepared = prepare(config, models_dir=models_dir, datasets_dir=datasets_dir, run_dir=run_dir)
+    trainer = prepared.trainer
+    untuned = _rehearse(trainer, config.training)
+
+    from transformers import set_seed
+
+    set_seed(config.training.seed)  # whatever was drawn before, and a resumed run draws less
+    resumable = last_good_checkpoint(run_dir / "checkpoints") if main and resume else None
+    checkpoint = from_main(resumable)
+    with _tracked(config, name, run_dir, tracking_uri) as tracker:
+        trainer.add_callback(tracker.callback())
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        metrics = _without_timings(
+            {
+                **untuned,
+                "train_loss": _train_loss(trainer.state.log_history),
+                **trainer.evaluate(metric_key_prefix="validation"),
+            }
+        )
+        if main:
+            _export(prepared, config, run_dir, model_dir)
+            evaluation = evaluate_in_detail(model_dir, prepared.splits.test, prepared.splits.labels)
+            metrics |= {f"test_{key}": value for key, value in evaluation.measures.items()}
+            facts = _facts(prepared, config, metrics, seconds=time.monotonic() - started)
+            write_json(model_dir / "metrics.json", facts)
+            (model_dir / "README.md").write_text(model_card(name, facts), encoding="utf-8")
+            # Into the run's directory: it quotes texts of the data, which must not reach the Hub.
+            with room_required(run_dir, REPORT_BYTES):
+                save_evaluation(
+                    run_dir,
+                    facts={"name": name, **facts},
+                    evaluation=evaluation,
+                    frame=prepared.splits.test,
+                    history=trainer.state.log_history,
+                )
+            _track_facts(tracker, facts, model_dir, run_dir)
+    if main and config.publishing.push_to_hub:
+        push_model(model_dir, config.publishing.push_to_hub, private=config.publishing.private)
+    return FinetuningResult(model_dir=model_dir, metrics=from_main(metrics))
+
+
+def prepare(
+    config: FinetuningConfig, *, models_dir: Path, datasets_dir: Path, run_dir: Path
+) -> Preparation:
+    """Read the data, open the base model, augment, tokenize, and build the Trainer.
+
+    `run_dir` gets the parameters and the augmented rows; those that are there are read again.
+
+    Raises:
+        as run_finetuning.
+    """
     splits = load_splits(config.data, datasets_dir=datasets_dir, seed=config.training.seed)
     logger.info("Rows: %s; labels: %s", splits.sizes(), ", ".join(splits.labels))
 
     # Here, not at the top: loading transformers takes seconds, and bad data fails before.
     from transformers import set_seed
 
-    from training.evaluation import evaluate_in_detail
-    from training.report import save_evaluation
-    from training.trainer import build_trainer, find_base, load_base, trains_on_cpu
+    from training.trainer import build_trainer, load_base, trains_on_cpu
 
     join(cpu=trains_on_cpu(config.training))
     base = find_base(config.model, models_dir=models_dir)
     set_seed(config.training.seed)
     model, tokenizer = load_base(base, config.model, splits.labels)
-    if main:
+    if is_main_process():
         run_dir.mkdir(parents=True, exist_ok=True)
         write_json(run_dir / "config.json", config.to_sections())
     rows = _training_rows(splits, config, run_dir)
@@ -103,52 +170,7 @@ def run_finetuning(
         labels=splits.labels,
         run_dir=run_dir,
     )
-    _rehearse(trainer)
-    set_seed(config.training.seed)  # whatever was drawn before, and a resumed run draws less
-
-    resumable = last_good_checkpoint(run_dir / "checkpoints") if main and resume else None
-    checkpoint = from_main(resumable)
-    with _tracked(config, name, run_dir, tracking_uri) as tracker:
-        trainer.add_callback(tracker.callback())
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        metrics = {
-            "train_loss": _train_loss(trainer.state.log_history),
-            **trainer.evaluate(metric_key_prefix="validation"),
-        }
-        metrics = {key: value for key, value in metrics.items() if not _is_timing(key)}
-        if main:
-            with room_required(model_dir.parent, model_bytes(model)):
-                if config.model.method == "lora":
-                    save_adapter(
-                        model, run_dir / "adapter", base_name=base.name, base_revision=base.revision
-                    )
-                save_artefact(model, tokenizer, model_dir)
-            evaluation = evaluate_in_detail(model_dir, splits.test, splits.labels)
-            metrics |= {f"test_{key}": value for key, value in evaluation.measures.items()}
-            facts = {
-                "metrics": metrics,
-                "rows": splits.sizes() | {"train": len(rows)},
-                "base_model": base.name,
-                "base_revision": base.revision,
-                "base_licence": licence_of(Path(base.source)) if Path(base.source).is_dir() else "",
-                "seconds": round(time.monotonic() - started),
-                "config": without_paths(config.to_sections()),
-            }
-            write_json(model_dir / "metrics.json", facts)
-            (model_dir / "README.md").write_text(model_card(name, facts), encoding="utf-8")
-            # Into the run's directory: it quotes texts of the data, which must not reach the Hub.
-            with room_required(run_dir, REPORT_BYTES):
-                save_evaluation(
-                    run_dir,
-                    facts={"name": name, **facts},
-                    evaluation=evaluation,
-                    frame=splits.test,
-                    history=trainer.state.log_history,
-                )
-            _track_facts(tracker, facts, model_dir, run_dir)
-    if main and config.publishing.push_to_hub:
-        push_model(model_dir, config.publishing.push_to_hub, private=config.publishing.private)
-    return FinetuningResult(model_dir=model_dir, metrics=from_main(metrics))
+    return Preparation(splits=splits, base=base, rows=rows, trainer=trainer)
 
 
 def recorded_config(runs_dir: Path, name: str) -> FinetuningConfig:
@@ -246,10 +268,17 @@ def _require_repository(config: FinetuningConfig) -> None:
             )
 
 
-def _rehearse(trainer: "Trainer") -> None:
-    """Measure one batch and save once, so that a doomed run dies in seconds and not at its end."""
+def _rehearse(trainer: "Trainer", training: TrainingConfig) -> dict[str, float]:
+    """Measure a few rows and save once, so that a doomed run dies in seconds and not at its end.
+
+    Returns:
+        What the untuned model got on `untuned_rows` rows drawn by seed, if that was asked for.
+    """
     rows: Any = trainer.eval_dataset
-    trainer.evaluate(rows.select(range(min(4, len(rows)))), metric_key_prefix="rehearsal")
+    drawn = np.random.default_rng(training.seed).permutation(len(rows))
+    measured = trainer.evaluate(
+        rows.select(drawn[: training.untuned_rows or REHEARSED_ROWS]), metric_key_prefix="untuned"
+    )
     with tempfile.TemporaryDirectory() as directory:
         trainer.save_model(directory)
     if process_count() > 1:
@@ -257,7 +286,43 @@ def _rehearse(trainer: "Trainer") -> None:
         # and each process would train alone.
         model: Any = trainer.model
         model._is_accelerate_prepared = False
+    return measured if training.untuned_rows else {}
 
 
-def _is_timing(key: str) -> bool:
-    return key.endswith(("_runtime", "_per_second", "_preparation_time")) or key == "epoch"
+def _export(
+    prepared: Preparation, config: FinetuningConfig, run_dir: Path, model_dir: Path
+) -> None:
+    base = prepared.base
+    model: Any = prepared.trainer.model
+    tokenizer: Any = prepared.trainer.processing_class
+    with room_required(model_dir.parent, model_bytes(model)):
+        if config.model.method == "lora":
+            save_adapter(
+                model, run_dir / "adapter", base_name=base.name, base_revision=base.revision
+            )
+        save_artefact(model, tokenizer, model_dir)
+
+
+def _facts(
+    prepared: Preparation, config: FinetuningConfig, metrics: dict[str, float], *, seconds: float
+) -> dict[str, Any]:
+    """What metrics.json, the card, the report and MLflow say of the run."""
+    base = prepared.base
+    return {
+        "metrics": metrics,
+        "rows": prepared.splits.sizes() | {"train": len(prepared.rows)},
+        "base_model": base.name,
+        "base_revision": base.revision,
+        "base_licence": licence_of(Path(base.source)) if Path(base.source).is_dir() else "",
+        "seconds": round(seconds),
+        "config": without_paths(config.to_sections()),
+    }
+
+
+def _without_timings(measured: dict[str, float]) -> dict[str, float]:
+    timings = ("_runtime", "_per_second", "_preparation_time")
+    return {
+        key: value
+        for key, value in measured.items()
+        if key != "epoch" and not key.endswith(timings)
+    }

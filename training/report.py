@@ -18,7 +18,7 @@ from training.plots import draw_evaluation, draw_loss
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 REPORT = "report.html"
 EVALUATION = "evaluation.json"
-SPLITS = ("train", "validation", "test")
+SPLITS = ("untuned", "train", "validation", "test")  # by what a measure of a run is named
 SHOWN_LABELS = 12  # a confusion matrix up to this size is a table too
 SHOWN_CONFUSIONS = 15
 

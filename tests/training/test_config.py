@@ -1,9 +1,8 @@
-import tomllib
 from typing import Any
 
 import pytest
 
-from training.config import RECIPES, ConfigError, FinetuningConfig, with_overrides
+from training.config import ConfigError, FinetuningConfig, with_overrides
 
 
 def config(**overrides: Any) -> FinetuningConfig:
@@ -65,22 +64,6 @@ def test_an_unknown_key_is_refused_with_the_known_ones() -> None:
 def test_an_unknown_section_is_refused() -> None:
     with pytest.raises(ConfigError, match="optimizer"):
         FinetuningConfig.from_sections({"data": {"dataset": "x"}, "optimizer": {}})
-
-
-@pytest.mark.parametrize("recipe", [path.stem for path in RECIPES.glob("*.toml")])
-def test_each_recipe_is_valid_and_every_value_of_it_arrives(recipe: str) -> None:
-    resolved = FinetuningConfig.from_recipe(recipe, {}).to_sections()
-    for section, values in tomllib.loads((RECIPES / f"{recipe}.toml").read_text()).items():
-        assert resolved[section] | values == resolved[section]
-
-
-def test_a_flag_overrides_the_recipe() -> None:
-    assert FinetuningConfig.from_recipe("starter", {"epochs": 1.0}).training.epochs == 1.0
-
-
-def test_an_unknown_recipe_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"starter.*'begin'"):
-        FinetuningConfig.from_recipe("begin", {})
 
 
 def test_sections_survive_a_round_trip() -> None:

@@ -2,9 +2,12 @@
 
 import time
 from argparse import ArgumentParser, BooleanOptionalAction
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from textwrap import fill, indent
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -12,6 +15,10 @@ from django.core.management.base import BaseCommand, CommandError
 from classifier.exceptions import ModelNotReady
 from training.config import SECTIONS, ConfigError, FinetuningConfig, with_overrides
 from training.distribution import is_main_process, process_count
+from training.recipes import load_recipe, recipe_description, recipe_names
+
+if TYPE_CHECKING:
+    from training.finetuning import FinetuningResult
 
 
 class Command(BaseCommand):
@@ -25,9 +32,32 @@ class Command(BaseCommand):
             "--name", help="of the run and of its model; default: data set and time"
         )
         parser.add_argument(
+            "--seeds",
+            type=int,
+            nargs="+",
+            metavar="SEED",
+            help="one run a seed, called NAME-seed0, ...; then each measure's mean and deviation",
+        )
+        parser.add_argument(
             "--resume",
             action="store_true",
-            help="go on from the last checkpoint of the run called --name",
+            help="go on from the last checkpoint of the run called --name; with --seeds, with "
+            "those of its runs that have not ended",
+        )
+        instead = parser.add_argument_group("instead of training").add_mutually_exclusive_group()
+        instead.add_argument(
+            "--list-recipes", action="store_true", help="what each recipe is for, and nothing else"
+        )
+        instead.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="print what would run, with sizes and an estimate of time",
+        )
+        instead.add_argument(
+            "--generate-only",
+            type=Path,
+            metavar="CSV",
+            help="write the rows that --generate makes to this file, to be read before training",
         )
         for section, kind in SECTIONS.items():
             group = parser.add_argument_group(section)
@@ -48,37 +78,57 @@ class Command(BaseCommand):
                 )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["list_recipes"]:
+            return self._list_recipes()
         # Here, not at the top: pandas and scikit-learn would slow every manage.py --help.
-        from training.checkpoints import TrainingStopped
-        from training.finetuning import run_finetuning
         from training.hub import HubError
         from training.reading import DataError
-        from training.tracking import tracking_uri
 
         try:
             name, config = _run(options)
-        except ConfigError as error:
-            raise CommandError(str(error)) from error
-        try:
-            result = run_finetuning(
-                config,
-                name=name,
-                models_dir=settings.MODELS_DIR,
-                runs_dir=settings.RUNS_DIR,
-                datasets_dir=settings.DATASETS_DIR,
-                resume=options["resume"],
-                tracking_uri=tracking_uri(settings.VAR_DIR),
-            )
+            if options["dry_run"]:
+                self._dry_run(config)
+            elif options["generate_only"]:
+                self._generate_only(config, options["generate_only"])
+            elif options["seeds"]:
+                self._train_series(config, name, options["seeds"], resume=options["resume"])
+            else:
+                self._train(config, name, resume=options["resume"])
         except (ConfigError, DataError, HubError, ModelNotReady) as error:
             raise CommandError(str(error)) from error
-        except TrainingStopped as error:
-            raise CommandError(
-                f"{error} Go on with: manage.py finetune --name {name} --resume"
-            ) from error
-        except KeyboardInterrupt as error:
-            raise CommandError(
-                f"Stopped. Go on with: manage.py finetune --name {name} --resume"
-            ) from error
+
+    def _list_recipes(self) -> None:
+        for name in recipe_names():
+            config = load_recipe(name)
+            self.stdout.write(self.style.MIGRATE_HEADING(name))
+            self.stdout.write(indent(fill(recipe_description(name), 76), "  "))
+            self.stdout.write(f"  {config.model.base_model} on {config.data.dataset}\n")
+
+    def _dry_run(self, config: FinetuningConfig) -> None:
+        from training.plan import plan_run
+
+        plan = plan_run(config, models_dir=settings.MODELS_DIR, datasets_dir=settings.DATASETS_DIR)
+        self.stdout.write(plan.to_text())
+
+    def _generate_only(self, config: FinetuningConfig, path: Path) -> None:
+        from training.augmentation import augment_rows, export_generated
+        from training.data import load_splits
+
+        seed = config.training.seed
+        splits = load_splits(config.data, datasets_dir=settings.DATASETS_DIR, seed=seed)
+        rows = augment_rows(
+            splits.train,
+            config.augmentation,
+            labels=splits.labels,
+            seed=seed,
+            device=config.training.device,
+        )
+        count = export_generated(rows, path, labels=splits.labels)
+        self.stdout.write(f"{count:,} generated rows are in {path}")
+
+    def _train(self, config: FinetuningConfig, name: str, *, resume: bool) -> None:
+        with _going_on(f"--name {name}"):
+            result = _finetune(config, name, resume=resume)
         if not is_main_process():
             return
         for key, value in result.metrics.items():
@@ -86,6 +136,58 @@ class Command(BaseCommand):
             self.stdout.write(f"{key:28} {shown}")
         self.stdout.write(self.style.SUCCESS(f"\nThe model is in {result.model_dir}"))
         self.stdout.write(f"Serve it: CLASSIFIER_MODEL={name} make run")
+
+    def _train_series(
+        self, config: FinetuningConfig, series: str, seeds: list[int], *, resume: bool
+    ) -> None:
+        from training.comparison import Group, compare, load_run
+        from training.series import require_series, run_series
+
+        require_series(config, seeds)
+        with _going_on(f"--name {series} --seeds {' '.join(map(str, seeds))}"):
+            results = run_series(
+                config,
+                seeds,
+                series=series,
+                models_dir=settings.MODELS_DIR,
+                runs_dir=settings.RUNS_DIR,
+                resume=resume,
+                run=lambda config, name, resume: _finetune(config, name, resume=resume),
+            )
+        names = [result.model_dir.name for result in results]
+        runs = tuple(load_run(name, runs_dir=settings.RUNS_DIR) for name in names)
+        self.stdout.write(compare([Group(series, runs)]).to_markdown(), ending="")
+        self.stdout.write(self.style.SUCCESS(f"\nThe runs are {', '.join(names)}"))
+        self.stdout.write(f"Compare: manage.py compare_runs {' '.join(names)} OTHER ...")
+
+
+def _finetune(config: FinetuningConfig, name: str, *, resume: bool) -> "FinetuningResult":
+    from training.finetuning import run_finetuning
+    from training.tracking import tracking_uri
+
+    return run_finetuning(
+        config,
+        name=name,
+        models_dir=settings.MODELS_DIR,
+        runs_dir=settings.RUNS_DIR,
+        datasets_dir=settings.DATASETS_DIR,
+        resume=resume,
+        tracking_uri=tracking_uri(settings.VAR_DIR),
+    )
+
+
+@contextmanager
+def _going_on(flags: str) -> Iterator[None]:
+    """Say of a run that stops how it goes on."""
+    from training.checkpoints import TrainingStopped
+
+    how = f"Go on with: manage.py finetune {flags} --resume"
+    try:
+        yield
+    except TrainingStopped as error:
+        raise CommandError(f"{error} {how}") from error
+    except KeyboardInterrupt as error:
+        raise CommandError(f"Stopped. {how}") from error
 
 
 def _run(options: dict[str, Any]) -> tuple[str, FinetuningConfig]:
@@ -96,14 +198,24 @@ def _run(options: dict[str, Any]) -> tuple[str, FinetuningConfig]:
         if given or options["recipe"] or not options["name"]:
             raise ConfigError(
                 "--resume goes on with the parameters that the run was started with, so it takes "
-                f"--name and nothing else, but it is given {', '.join(sorted(given)) or 'others'}. "
-                "Give --name and --resume alone."
+                "--name, with several runs --seeds, and nothing else, but it is given "
+                f"{', '.join(sorted(given)) or 'others'}. Give --name and --resume alone."
             )
         from training.finetuning import recorded_config
+        from training.series import recorded_series
 
+        if options["seeds"]:
+            return options["name"], recorded_series(
+                settings.RUNS_DIR, options["name"], options["seeds"]
+            )
         return options["name"], recorded_config(settings.RUNS_DIR, options["name"])
+    if options["seeds"] and "seed" in given:
+        raise ConfigError(
+            f"--seeds gives the seed of each run, but --seed is {given['seed']}, too. "
+            "Leave one out."
+        )
     if options["recipe"]:
-        config = FinetuningConfig.from_recipe(options["recipe"], given)
+        config = load_recipe(options["recipe"], given)
     else:
         config = FinetuningConfig.from_sections(with_overrides({}, given))
     if process_count() > 1 and not options["name"]:

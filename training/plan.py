@@ -1,0 +1,218 @@
+"""What a run would do and how long it would take, without doing it: `finetune --dry-run`."""
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.augmentation.balance import rows_wanted
+from training.checkpoints import checkpoint_bytes, model_bytes
+from training.config import FinetuningConfig
+from training.evaluation import token_counts
+from training.finetuning import Preparation, prepare
+
+QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)  # of the rows' lengths, at which a batch is timed
+SAMPLED_ROWS = 500  # test rows whose full length is counted
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that was prepared, timed for a few batches, and not started."""
+
+    config: FinetuningConfig
+    rows: dict[str, int]
+    """Of each split; `generated` are those that would be added to train."""
+    train_labels: dict[str, int]
+    tokens: dict[str, int]
+    """Median, 95th percentile and longest of the training rows, as training sees them."""
+    base: str
+    device: str
+    precision: str
+    weights: int
+    trained_weights: int
+    steps: int
+    validations: int
+    checkpoint_bytes: int
+    model_bytes: int
+    seconds: dict[str, float]
+    """Estimated, of training, validation and test on this machine as busy as it is now."""
+
+    def to_text(self) -> str:
+        rows = ", ".join(f"{name} {count:,}" for name, count in self.rows.items() if count)
+        labels = ", ".join(f"{name} {count:,}" for name, count in self.train_labels.items())
+        tokens = ", ".join(f"{name} {count:,}" for name, count in self.tokens.items())
+        times = ", ".join(f"{name} {_duration(each)}" for name, each in self.seconds.items())
+        return "\n".join(
+            [
+                to_toml(self.config),
+                f"rows         {rows}",
+                f"labels       {labels} (training rows)",
+                f"tokens       {tokens} (of a training row)",
+                f"model        {self.base}: {self.weights:,} weights, {self.trained_weights:,} of "
+                f"them trained, on {self.device} in {self.precision}",
+                f"steps        {self.steps:,}, with {self.validations} validations",
+                f"disk         {_megabytes(self.model_bytes)} for the model, "
+                f"{_megabytes(self.checkpoint_bytes)} for each of at most three checkpoints",
+                f"time, about  {_duration(sum(self.seconds.values()))}: {times}",
+            ]
+        )
+
+
+def plan_run(config: FinetuningConfig, *, models_dir: Path, datasets_dir: Path) -> Plan:
+    """Prepare a run in a temporary directory and time a few of its batches.
+
+    A language model is not asked to write: its rows are counted, and its time is not.
+
+    Raises:
+        as run_finetuning, for a run that could not start.
+    """
+    writes = config.augmentation.generate == "p_tuning"
+    silent = replace(config.augmentation, generate="none", generator_model="")
+    with tempfile.TemporaryDirectory() as directory:
+        prepared = prepare(
+            replace(config, augmentation=silent) if writes else config,
+            models_dir=models_dir,
+            datasets_dir=datasets_dir,
+            run_dir=Path(directory),
+        )
+        labels = prepared.rows["label"]
+        written = rows_wanted(labels.to_numpy(), config.augmentation.generated_rows)
+        return _plan(prepared, config, sum(written.values()) if writes else 0)
+
+
+def _plan(prepared: Preparation, config: FinetuningConfig, written: int) -> Plan:
+    trainer, splits = prepared.trainer, prepared.splits
+    model: Any = trainer.model
+    train: Any = trainer.train_dataset
+    lengths = np.asarray(train["length"])
+    share = (len(train) + written) / len(train)
+    steps = round(_steps(trainer) * share)
+    validations = -(-steps // round((trainer.args.eval_steps or steps) * share))
+    sizes = [item.numel() for item in model.parameters()]
+    trained = [item.numel() for item in model.parameters() if item.requires_grad]
+    counts = prepared.rows["label"].value_counts().sort_index()
+    return Plan(
+        config=config,
+        rows=splits.sizes() | {"generated": len(prepared.rows) - len(splits.train) + written},
+        train_labels={splits.labels[label]: int(count) for label, count in counts.items()},
+        tokens={
+            "median": int(np.median(lengths)),
+            "95 %": int(np.quantile(lengths, 0.95)),
+            "longest": int(lengths.max()),
+        },
+        base=prepared.base.name,
+        device=trainer.args.device.type,
+        precision="bf16" if trainer.args.bf16 else "fp16" if trainer.args.fp16 else "fp32",
+        weights=sum(sizes),
+        trained_weights=sum(trained),
+        steps=steps,
+        validations=validations,
+        checkpoint_bytes=checkpoint_bytes(model),
+        model_bytes=model_bytes(model),
+        seconds=_seconds(prepared, steps=steps, validations=validations),
+    )
+
+
+def _steps(trainer: Any) -> int:
+    arguments = trainer.args
+    rows = arguments.train_batch_size * arguments.gradient_accumulation_steps
+    return int(np.ceil(-(-len(trainer.train_dataset) // rows) * arguments.num_train_epochs))
+
+
+def _seconds(prepared: Preparation, *, steps: int, validations: int) -> dict[str, float]:
+    trainer: Any = prepared.trainer
+    validation = trainer.eval_dataset
+    step = _time_of_batches(
+        trainer.get_train_dataloader(),
+        trainer.train_dataset["length"],
+        trainer.args.train_batch_size,
+        _training_step(trainer),
+    )
+    size = min(trainer.args.eval_batch_size, len(validation))
+    reading = _time_of_batches(
+        trainer.get_eval_dataloader(),
+        validation["length"],
+        size,
+        lambda batch: trainer.prediction_step(trainer.model, batch, prediction_loss_only=True),
+    )
+    a_row = reading / size
+    test = prepared.splits.test
+    sample = test.sample(min(SAMPLED_ROWS, len(test)), random_state=0)
+    pairs = sample["text_pair"].tolist() if "text_pair" in sample else None
+    # Training cuts long texts, the test reads them whole.
+    whole = token_counts(prepared.base.source, sample["text"].tolist(), pairs)
+    longer = whole.mean() / np.mean(validation["length"])
+    return {
+        "training": step * trainer.args.gradient_accumulation_steps * steps,
+        "validation": a_row * len(validation) * (validations + 1),
+        "test": a_row * len(test) * longer,
+    }
+
+
+def _training_step(trainer: Any) -> Callable[[Any], None]:
+    trainer.create_optimizer()
+    trainer.current_gradient_accumulation_steps = 1  # as its own loop sets it
+
+    def step(batch: Any) -> None:
+        trainer.training_step(trainer.model, batch)
+        trainer.optimizer.step()
+        trainer.optimizer.zero_grad()
+
+    return step
+
+
+def _time_of_batches(
+    loader: Any, lengths: Sequence[int], size: int, work: Callable[[Any], None]
+) -> float:
+    """Mean seconds of a batch, timed at quantiles of the length: a batch has rows of like length.
+
+    Args:
+        loader: its data set and collate_fn make the batches.
+        lengths: tokens of each row.
+    """
+    order = np.argsort(lengths, kind="stable")
+    batches = [
+        loader.collate_fn([loader.dataset[row] for row in _around(order, quantile, size)])
+        for quantile in QUANTILES
+    ]
+    work(dict(batches[-1]))  # the first takes longer: memory, kernels
+    seconds = []
+    for batch in batches:
+        started = time.perf_counter()
+        work(dict(batch))
+        seconds.append(time.perf_counter() - started)
+    return float(np.mean(seconds))
+
+
+def _around(order: NDArray[np.int64], quantile: float, size: int) -> list[int]:
+    start = min(int(quantile * len(order)), max(0, len(order) - size))
+    rows: list[int] = order[start : start + size].tolist()
+    return rows
+
+
+def to_toml(config: FinetuningConfig) -> str:
+    """The parameters as a recipe file."""
+    return "\n".join(
+        line
+        for section, values in config.to_sections().items()
+        # A JSON string, number or truth value is one of TOML, too.
+        for line in (f"[{section}]", *(f"{k} = {json.dumps(v)}" for k, v in values.items()), "")
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB"
