@@ -8,7 +8,7 @@ COMPILE := $(BIN)/pip-compile --quiet --strip-extras --no-emit-find-links --no-e
 	--no-emit-trusted-host --annotation-style=line
 
 .DEFAULT_GOAL := help
-.PHONY: help run admin mlflow test lint format lock clean
+.PHONY: help run admin mlflow test chaos lint format lock clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
@@ -26,6 +26,9 @@ mlflow: $(VENV)/installed  ## Look at the runs: http://127.0.0.1:5000
 
 test: $(VENV)/installed-dev  ## Run every test
 	@$(BIN)/python -m pytest
+
+chaos: $(VENV)/installed-dev  ## Kill a training 50 times and compare what it ends with: minutes
+	@$(BIN)/python tests/chaos/kill_training.py --runs 5 --kills 50 --seed 0
 
 lint: $(VENV)/installed-dev  ## Check style, types, layers, migrations and deployment settings
 	$(BIN)/ruff format --check .

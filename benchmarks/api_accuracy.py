@@ -21,7 +21,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reviewsite.settings")
 from django.conf import settings
 
 from training.config import DataConfig
-from training.data import load_split
+from training.data import draw_rows, load_split
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
         DataConfig(dataset=options.dataset), options.split, datasets_dir=settings.DATASETS_DIR
     )
     if options.pick == "drawn":
-        frame = frame.sample(min(options.limit, len(frame)), random_state=0)
+        frame = draw_rows(frame, options.limit, seed=0)
     else:
         by_length = frame["text"].str.len().sort_values(ascending=options.pick == "shortest")
         frame = frame.loc[by_length.index[: options.limit]]

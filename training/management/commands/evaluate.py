@@ -54,11 +54,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         # Here, not at the top: pandas and scikit-learn would slow every manage.py --help.
-        from training.data import load_split
+        from training.data import draw_rows, load_split
         from training.evaluation import evaluate_in_detail
         from training.reading import DataError
         from training.report import save_evaluation
 
+        if options["limit"] < 0:
+            raise CommandError(
+                f"--limit must be 0 or more, but it is {options['limit']}. Try 1000."
+            )
         try:
             artefact = open_artefact(options["model"], models_dir=settings.MODELS_DIR)
             frame, labels = load_split(
@@ -72,8 +76,7 @@ class Command(BaseCommand):
                 options["split"],
                 datasets_dir=settings.DATASETS_DIR,
             )
-            if 0 < options["limit"] < len(frame):
-                frame = frame.sample(options["limit"], random_state=0)
+            frame = draw_rows(frame, options["limit"], seed=0)
             evaluation = evaluate_in_detail(artefact.directory, frame, labels, rule=options["rule"])
         except (ConfigError, DataError, ModelNotReady) as error:
             raise CommandError(str(error)) from error
