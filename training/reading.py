@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from training.hub import HubError, require_on_hub
+
 logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "validation", "test")
@@ -124,12 +126,13 @@ def _from_hub(name: str, datasets_dir: Path) -> dict[str, pd.DataFrame]:
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
+        require_on_hub(name, "dataset")
         found = datasets.load_dataset(name)
-    except (FileNotFoundError, ConnectionError, HfHubHTTPError, ValueError) as error:
+    except (FileNotFoundError, ConnectionError, HfHubHTTPError, HubError, ValueError) as error:
+        said = str(error) if isinstance(error, HubError) else f"{type(error).__name__}."
         raise DataError(
             f"A data set is a file, a folder, a name under {datasets_dir} or a Hub id, but "
-            f"{name!r} is none that can be reached ({type(error).__name__}). Check the name, "
-            "or put its files there."
+            f"{name!r} is none that can be reached: {said} Check the name, or put its files there."
         ) from error
     frames = {}
     for split in found:

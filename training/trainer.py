@@ -13,6 +13,7 @@ from classifier.starter import base as minilm
 from training.checkpoints import StagedCheckpoints
 from training.config import BUNDLED, ConfigError, FinetuningConfig, ModelConfig, TrainingConfig
 from training.distribution import process_count
+from training.hub import HubError, require_on_hub
 from training.metrics import classification_metrics
 from training.sampling import RepeatableOrder
 
@@ -66,12 +67,14 @@ def load_base(
     if config.base_revision:
         source["revision"] = config.base_revision
     try:
+        if not Path(base.source).is_dir():
+            require_on_hub(base.source, "model", revision=config.base_revision)
         settings = AutoConfig.from_pretrained(
             **source,
             id2label=dict(enumerate(labels)),
             label2id={name: index for index, name in enumerate(labels)},
         )
-    except (OSError, ValueError) as error:
+    except (HubError, OSError, ValueError) as error:
         raise ConfigError(
             "base_model must be 'minilm', 'starter', a model of this site, a model's directory, "
             f"or a Hub id that can be reached, but it is {base.source!r} "

@@ -25,6 +25,7 @@ from classifier.exceptions import InvalidText
 from classifier.texts import clean_review_text
 from training.augmentation.balance import rows_wanted
 from training.config import ConfigError
+from training.hub import HubError, require_on_hub
 from training.reading import DataError
 
 if TYPE_CHECKING:
@@ -74,9 +75,11 @@ def load_generator(source: str, *, device: str) -> Generator:
         found = torch.accelerator.current_accelerator(check_available=True)
         device = found.type if found else "cpu"
     try:
+        if not Path(source).is_dir():
+            require_on_hub(source, "model")
         model: Any = AutoModelForCausalLM.from_pretrained(source, use_safetensors=True)
         tokenizer = AutoTokenizer.from_pretrained(source)
-    except (OSError, ValueError) as error:
+    except (HubError, OSError, ValueError) as error:
         raise ConfigError(
             "generator_model must be a directory or a Hub id of a causal language model with "
             f"safetensors that can be reached, but it is {source!r} "

@@ -3,6 +3,7 @@
 from training.hub.connection import Hub, HubError, Patience
 from training.hub.pull import Pulled, pull_model
 from training.hub.push import Pushed, push_model
+from training.hub.reach import require_on_hub
 from training.hub.search import Found, search_hub
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "Pushed",
     "pull_model",
     "push_model",
+    "require_on_hub",
     "search_hub",
 ]

@@ -23,7 +23,8 @@ E = TypeVar("E", bound=BaseException)
 PUBLIC_HUB = "https://huggingface.co"
 LOCAL_WAY = (
     "Without it: --base-model takes a directory, data sets are read from DATASETS_DIR, and a model "
-    "copied to the models folder is served by its name."
+    "copied to the models folder is served by its name; with HF_HUB_OFFLINE=1, what was fetched "
+    "before is taken from the cache."
 )
 # Letters, digits, . _ - on both sides of one slash; the Hub itself forbids -- and .. in names.
 _NAME = r"(?!.*(?:--|\.\.))[A-Za-z0-9](?:[\w.-]{0,94}[A-Za-z0-9_])?"

@@ -6,8 +6,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -17,7 +15,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.hub_stand_in import TOKEN, Fault, StandInHub
-from tests.site import ROOT, free_port
+from tests.site import ROOT
+from tests.training.hub.blocked import refusing, silent, unknown
 from tests.training.hub.facts import REPO
 from training.hub import Hub, HubError, search_hub
 
@@ -112,25 +111,6 @@ def test_a_proxy_that_answers_in_the_hubs_place_is_named(stand_in: StandInHub, h
 
 
 # A Hub that is blocked
-
-
-@contextmanager
-def silent() -> Iterator[str]:
-    """An address that takes connections and never answers."""
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-
-
-@contextmanager
-def refusing() -> Iterator[str]:
-    yield f"http://127.0.0.1:{free_port()}"
-
-
-@contextmanager
-def unknown() -> Iterator[str]:
-    yield "http://hub.invalid"
 
 
 @pytest.mark.parametrize("blocked", [silent, refusing, unknown])
