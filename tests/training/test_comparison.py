@@ -16,9 +16,9 @@ from training.comparison import (
     compare,
     group_runs,
     load_run,
-    mcnemar,
     save_predictions,
 )
+from training.comparison.significance import mcnemar
 from training.config import FinetuningConfig, with_overrides
 
 LABELS = ("NEGATIVE", "POSITIVE")

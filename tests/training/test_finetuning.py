@@ -149,7 +149,7 @@ def test_a_stopped_run_resumes_to_the_weights_of_an_undisturbed_one(
         ({"text_column": "body"}, "body is not among text, label"),
         ({"base_model": "nobody/nothing"}, "'nobody/nothing'.*start from 'minilm'"),
         ({"learning_rate": -1.0}, "learning_rate must lie"),
-        ({"resume": True}, "takes --name and nothing else"),
+        ({"resume": True}, "takes --name, with several runs --seeds, and nothing"),
         ({"recipe": "no-such-recipe"}, "The recipes are"),
     ],
 )

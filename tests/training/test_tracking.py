@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
-from training import tracking
-from training.tracking import LOG, SPOOL, replay, tracked_run
+from training.tracking import replay, tracked_run
+from training.tracking.sender import LOG, PATIENCE
+from training.tracking.spool import SENT, SPOOL
 
 CONFIG = {"data": {"dataset": "imdb"}, "training": {"epochs": 2.0, "seed": 0}}
 STEPS = 200
@@ -129,7 +130,7 @@ def test_a_resumed_run_goes_on_with_its_mlflow_run_and_repeats_nothing(
 
 def test_what_was_sent_but_not_noted_is_not_sent_twice(store: Path, tmp_path: Path) -> None:
     spend(tmp_path / "run", f"sqlite:///{store}")
-    noted = tmp_path / "run" / tracking.SENT
+    noted = tmp_path / "run" / SENT
     for forgotten in ({"bytes": 0}, {"bytes": 0, "run_id": None}):
         noted.write_text(json.dumps(json.loads(noted.read_text()) | forgotten))
         assert replay(tmp_path / "run")
@@ -212,7 +213,7 @@ def test_a_failing_server_costs_the_run_nothing_and_gets_all_of_it_later(
                 longest = max(longest, time.perf_counter() - started)
             finished = time.monotonic()
         assert longest < 0.5
-        assert time.monotonic() - finished < tracking.PATIENCE + 5
+        assert time.monotonic() - finished < PATIENCE + 5
     assert tracker.run_id is None
     assert "did not take all of run mine" in caplog.text
     assert replay(run_dir, f"sqlite:///{store}")
@@ -222,7 +223,7 @@ def test_a_failing_server_costs_the_run_nothing_and_gets_all_of_it_later(
 def test_the_next_run_sends_what_the_last_one_could_not(store: Path, tmp_path: Path) -> None:
     uri = f"sqlite:///{store}"
     spend(tmp_path / "runs" / "before", uri)
-    (tmp_path / "runs" / "before" / tracking.SENT).unlink()
+    (tmp_path / "runs" / "before" / SENT).unlink()
     with contextlib.closing(sqlite3.connect(store)) as connection, connection:
         connection.execute("delete from metrics")
     spend(tmp_path / "runs" / "next", uri, steps=0)
