@@ -113,16 +113,14 @@ def test_each_seed_is_a_run_and_the_spread_is_told(data_dir: Path, var_dir: Path
 def test_a_series_goes_on_where_it_stopped(
     data_dir: Path, var_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from training import finetuning
-
-    evaluate = finetuning.evaluate_in_detail
+    from training.evaluation import evaluate_in_detail
 
     def stopped_at_the_second(model_dir: Path, *args: Any) -> Any:
         if model_dir.name == "many-seed1":
             raise KeyboardInterrupt
-        return evaluate(model_dir, *args)
+        return evaluate_in_detail(model_dir, *args)
 
-    monkeypatch.setattr(finetuning, "evaluate_in_detail", stopped_at_the_second)
+    monkeypatch.setattr("training.finetuning.evaluate_in_detail", stopped_at_the_second)
     with pytest.raises(CommandError, match="finetune --name many --seeds 0 1 2 --resume"):
         finetune(**parameters(data_dir), name="many", seeds=[0, 1, 2])
     monkeypatch.undo()

@@ -1,4 +1,4 @@
-"""Base models, data sets and language models that a run takes from the Hub."""
+"""Base models, data sets and other models that commands take from the Hub."""
 
 import time
 from pathlib import Path
@@ -81,3 +81,15 @@ def test_a_run_starts_from_a_model_of_the_hub(
     card = (data_dir.parent / "found" / "mine" / "README.md").read_text()
     assert f"fine-tuned by Reviewsite from {REPO}" in card
     assert pd.read_json(data_dir.parent / "found" / "mine" / "metrics.json", typ="series")["rows"]
+
+
+def test_a_model_that_was_not_trained_here_is_fetched_to_be_measured(
+    data_dir: Path, stand_in: StandInHub, hub: Hub, model_dir: Path, tmp_path: Path
+) -> None:
+    push_model(model_dir, REPO, private=True, hub=hub)
+    here, fetched = tmp_path / "here.json", tmp_path / "fetched.json"
+    call_command("evaluate", model=str(model_dir), dataset=str(data_dir), output=here)
+    call_command("evaluate", model=REPO, dataset=str(data_dir), output=fetched)
+    assert fetched.read_text() == here.read_text()
+    with pytest.raises(CommandError, match=r"404.*Check the name"):
+        call_command("evaluate", model="someone/else", dataset=str(data_dir))

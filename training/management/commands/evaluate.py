@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from classifier.artefact import open_artefact
+from classifier.artefact import Artefact, open_artefact
 from classifier.exceptions import ModelNotReady
 from classifier.windows import RULE, RULES
 from training.config import ConfigError, DataConfig
@@ -21,8 +21,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--model",
             default=settings.CLASSIFIER_MODEL,
-            help="'starter', a name under the models folder, or a directory "
-            "(default: the model in service)",
+            help="'starter', a name under the models folder, a directory, or user/name[@revision] "
+            "of the Hub, which is fetched once (default: the model in service)",
         )
         parser.add_argument("--dataset", required=True, help="as for finetune")
         parser.add_argument("--split", default="test", help="(default: test)")
@@ -56,6 +56,7 @@ class Command(BaseCommand):
         # Here, not at the top: pandas and scikit-learn would slow every manage.py --help.
         from training.data import draw_rows, load_split
         from training.evaluation import evaluate_in_detail
+        from training.hub import HubError
         from training.reading import DataError
         from training.report import save_evaluation
 
@@ -64,7 +65,7 @@ class Command(BaseCommand):
                 f"--limit must be 0 or more, but it is {options['limit']}. Try 1000."
             )
         try:
-            artefact = open_artefact(options["model"], models_dir=settings.MODELS_DIR)
+            artefact = _artefact(options["model"])
             frame, labels = load_split(
                 DataConfig(
                     dataset=options["dataset"],
@@ -78,7 +79,7 @@ class Command(BaseCommand):
             )
             frame = draw_rows(frame, options["limit"], seed=0)
             evaluation = evaluate_in_detail(artefact.directory, frame, labels, rule=options["rule"])
-        except (ConfigError, DataError, ModelNotReady) as error:
+        except (ConfigError, DataError, HubError, ModelNotReady) as error:
             raise CommandError(str(error)) from error
         for key, value in evaluation.measures.items():
             self.stdout.write(f"{key:28} {value:.4f}" if key != "rows" else f"{key:28} {value:.0f}")
@@ -100,3 +101,13 @@ class Command(BaseCommand):
                 options["report"], facts=facts, evaluation=evaluation, frame=frame
             )
             self.stdout.write(f"The report is {report}")
+
+
+def _artefact(model: str) -> Artefact:
+    """The model named, which is fetched where it is one of the Hub and not of this machine."""
+    here = Path(model).is_dir() or (settings.MODELS_DIR / model).is_dir()
+    if "/" in model and not here:
+        from training.hub import pull_model
+
+        model = pull_model(model, models_dir=settings.MODELS_DIR).directory.name
+    return open_artefact(model, models_dir=settings.MODELS_DIR)
