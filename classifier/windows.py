@@ -5,6 +5,7 @@ Standard library and numpy only.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,3 +72,10 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Probabilities, shape (labels,), summing to 1."""
     exponentials = np.exp(logits - logits.max())
     return exponentials / exponentials.sum()
+
+
+def head_of(text: str, max_tokens: int, tokenizer: Any) -> str:
+    """`text` up to its first `max_tokens` tokens, as a tokenizer of transformers counts them."""
+    read = tokenizer(text, add_special_tokens=False, verbose=False, return_offsets_mapping=True)
+    offsets = read["offset_mapping"]
+    return text if len(offsets) <= max_tokens else text[: offsets[max_tokens - 1][1]]

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from classifier.windows import head_of
 from training.config import ModelConfig
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ def tokenize(
 
     A row keeps `max_length` tokens, the special ones included. Of a longer single text these are
     its head, or its head and its tail, half each (Sun et al. 2019, arXiv:1905.05583, found that
-    best on IMDB); of a longer pair, its second text is cut, or whichever is longer.
+    best on IMDB); of a longer pair, its second text is cut, or whichever is longer. Where the
+    second is cut, the first has half of the tokens at most, as the engine reads it.
 
     Args:
         frame: rows with `text`, `label` and, for pairs, `text_pair`.
@@ -30,8 +32,11 @@ def tokenize(
 
     def encode(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
         if paired:
+            firsts = batch["text"]
+            if config.pair_truncation == "only_second":
+                firsts = [head_of(text, config.max_length // 2, tokenizer) for text in firsts]
             encoded = tokenizer(
-                batch["text"],
+                firsts,
                 batch["text_pair"],
                 truncation=config.pair_truncation,
                 max_length=config.max_length,

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
-from classifier.windows import OVERLAP, WindowLogits
+from classifier.windows import OVERLAP, WindowLogits, head_of
 
 # Padded tokens in one forward pass. Small, because on a CPU a larger batch is no faster and
 # padding is paid for in full.
@@ -43,7 +43,7 @@ class TransformersEngine:
             encoding: dict[str, Any] = {"text": list(texts), "truncation": True}
         else:
             # Windows run over the second text; each repeats the first, which must leave it room.
-            firsts = [self._head(text, self.max_tokens // 2) for text in texts]
+            firsts = [head_of(text, self.max_tokens // 2, self.tokenizer) for text in texts]
             encoding = {"text": firsts, "text_pair": list(pairs), "truncation": "only_second"}
         encoded = self.tokenizer(
             **encoding,
@@ -65,14 +65,6 @@ class TransformersEngine:
             WindowLogits(logits=logits[owners == i], tokens=lengths[owners == i])
             for i in range(len(texts))
         ]
-
-    def _head(self, text: str, max_tokens: int) -> str:
-        """`text` up to its first `max_tokens` tokens."""
-        read = self.tokenizer(
-            text, add_special_tokens=False, verbose=False, return_offsets_mapping=True
-        )
-        offsets = read["offset_mapping"]
-        return text if len(offsets) <= max_tokens else text[: offsets[max_tokens - 1][1]]
 
 
 def _batches(lengths: np.ndarray[Any, Any]) -> Iterator[list[int]]:

@@ -1,5 +1,6 @@
 import random
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -243,6 +244,19 @@ def test_a_pair_has_segment_ids_and_its_second_text_is_cut(
     assert row["length"] == 12
     assert row["token_type_ids"] == [0] * 4 + [1] * 8
     assert tokenizer.decode(row["input_ids"]) == "[CLS] good film [SEP] " + "bad " * 7 + "[SEP]"
+
+
+@pytest.mark.parametrize(("how", "goods", "bads"), [("only_second", 6, 3), ("longest_first", 4, 5)])
+def test_a_first_text_that_is_too_long_leaves_the_second_room(
+    tiny_base_dir: Path, how: Any, goods: int, bads: int
+) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_base_dir)
+    frame = pd.DataFrame({"text": ["good " * 30], "text_pair": ["bad " * 30], "label": [1]})
+    [row] = tokenize(frame, tokenizer, ModelConfig(max_length=12, pair_truncation=how))
+    words = tokenizer.convert_ids_to_tokens(row["input_ids"])
+    assert (words.count("good"), words.count("bad")) == (goods, bads)
 
 
 def test_rows_are_drawn_as_the_datasets_library_shuffles() -> None:
