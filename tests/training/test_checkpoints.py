@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from tests.training.tiny_run import run, weights, write_data
-from training import checkpoints
 from training import trainer as trainer_module
 from training.checkpoints import (
     MANIFEST,
@@ -24,6 +23,7 @@ from training.checkpoints import (
     prune,
     rotate,
     seal,
+    staging,
 )
 from training.finetuning import FinetuningResult
 
@@ -304,7 +304,7 @@ def test_a_run_without_room_for_its_checkpoints_does_not_start(
 @pytest.fixture
 def no_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint is thought to need nothing, so that the disk fills up inside a file."""
-    monkeypatch.setattr(checkpoints, "checkpoint_bytes", lambda model: 0)
+    monkeypatch.setattr(staging, "checkpoint_bytes", lambda model: 0)
 
 
 @pytest.mark.usefixtures("no_estimate")
