@@ -50,6 +50,7 @@ def finetune(reviews: Path, base: Path, **options: Any) -> None:
             "method": "full",
             "epochs": 6.0,
             "learning_rate": 3e-3,
+            "experiment": "",
             **options,
         },
     )
