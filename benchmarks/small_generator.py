@@ -2,7 +2,7 @@
 
     python benchmarks/small_generator.py var/small-generator --recipe yes-no --epochs 5
 
-Trains a byte-level BPE vocabulary and a GPT-2 of 2.8 million weights from nothing, on the training
+Trains a byte-level BPE vocabulary and a GPT-2 of 2.7 million weights from nothing, on the training
 rows of a recipe alone, each written as passage, line break, text. What it writes is in the language
 of the data and says little: it shows that `--generate p_tuning` runs from end to end, not how good
 a real language model would do it.

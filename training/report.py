@@ -18,7 +18,7 @@ from training.plots import draw_evaluation, draw_loss
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 REPORT = "report.html"
 EVALUATION = "evaluation.json"
-SPLITS = ("untuned", "train", "validation", "test")  # by what a measure of a run is named
+PREFIXES = ("untuned", "train", "validation", "test")  # by what a measure of a run is named
 SHOWN_LABELS = 12  # a confusion matrix up to this size is a table too
 SHOWN_CONFUSIONS = 15
 
@@ -126,7 +126,7 @@ def _metrics(
             for key, value in metrics.items()
             if key.startswith(f"{split}_")
         }
-        for split in SPLITS
+        for split in PREFIXES
     }
     columns = {split: values for split, values in found.items() if values}
     # The evaluation is that of the test split where a run has splits.

@@ -67,8 +67,7 @@ def load_base(
     if config.base_revision:
         source["revision"] = config.base_revision
     try:
-        if not Path(base.source).is_dir():
-            require_on_hub(base.source, "model", revision=config.base_revision)
+        require_on_hub(base.source, "model", revision=config.base_revision)
         settings = AutoConfig.from_pretrained(
             **source,
             id2label=dict(enumerate(labels)),

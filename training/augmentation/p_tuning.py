@@ -75,8 +75,7 @@ def load_generator(source: str, *, device: str) -> Generator:
         found = torch.accelerator.current_accelerator(check_available=True)
         device = found.type if found else "cpu"
     try:
-        if not Path(source).is_dir():
-            require_on_hub(source, "model")
+        require_on_hub(source, "model")
         model: Any = AutoModelForCausalLM.from_pretrained(source, use_safetensors=True)
         tokenizer = AutoTokenizer.from_pretrained(source)
     except (HubError, OSError, ValueError) as error:

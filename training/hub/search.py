@@ -8,6 +8,8 @@ from training.hub.connection import Hub
 # Bytes of one parameter, by the names that safetensors gives to types.
 _BYTES = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2}
 
+_SHOWN = ("downloads", "tags", "gated")
+
 
 @dataclass(frozen=True)
 class Found:
@@ -43,29 +45,16 @@ def search_hub(
     """
     hub = hub or Hub.from_environment()
     with hub.session() as session:
-
-        def ask() -> list[Any]:
-            if kind == "models":
-                return list(
-                    session.api.list_models(
-                        search=words,
-                        pipeline_tag=task or None,
-                        sort="downloads",
-                        limit=limit,
-                        expand=["downloads", "tags", "safetensors", "gated"],
-                    )
-                )
-            return list(
-                session.api.list_datasets(
-                    search=words,
-                    task_categories=task or None,
-                    sort="downloads",
-                    limit=limit,
-                    expand=["downloads", "tags", "usedStorage", "gated"],
-                )
-            )
-
-        return [_found(info, hub) for info in session.persist(ask)]
+        if kind == "models":
+            ask: Any = session.api.list_models
+            filters = {"pipeline_tag": task or None, "expand": [*_SHOWN, "safetensors"]}
+        else:
+            ask = session.api.list_datasets
+            filters = {"task_categories": task or None, "expand": [*_SHOWN, "usedStorage"]}
+        found = session.persist(
+            lambda: list(ask(search=words, sort="downloads", limit=limit, **filters))
+        )
+        return [_found(info, hub) for info in found]
 
 
 def _found(info: Any, hub: Hub) -> Found:
