@@ -15,7 +15,7 @@ help:  ## What can be made
 
 run: $(VENV)/installed  ## Rate reviews in the browser: http://127.0.0.1:8000
 	@$(MANAGE) prepare
-	@PATH="$(abspath $(BIN)):$$PATH" honcho start || test $$? -eq 130
+	@PATH="$(abspath $(BIN)):$$PATH" honcho --env /dev/null start || test $$? -eq 130
 
 admin: $(VENV)/installed  ## Create the account of a reviewer
 	@$(MANAGE) prepare --quiet
@@ -25,10 +25,15 @@ mlflow: $(VENV)/installed  ## Look at the runs: http://127.0.0.1:5000
 	@$(BIN)/mlflow ui --backend-store-uri sqlite:///$${VAR_DIR:-var}/mlflow.db
 
 test: $(VENV)/installed-dev  ## Run every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-chaos: $(VENV)/installed-dev  ## Kill a training 50 times and compare what it ends with: minutes
+chaos: $(VENV)/installed-dev  ## Kill workers, break Redis and PostgreSQL, rate a million rows: an hour
 	@$(BIN)/python tests/chaos/kill_training.py --runs 5 --kills 50 --seed 0
+	@$(BIN)/python tests/chaos/kill_worker.py --kills 50 --seed 0
+	@$(BIN)/python tests/chaos/kill_bulk.py --kills 50 --rows 20000 --seed 0
+	@$(BIN)/python tests/chaos/break_broker.py --rounds 3 --jobs 10
+	@$(BIN)/python tests/chaos/restart_postgresql.py --restarts 10
+	@$(BIN)/python tests/chaos/million_rows.py --rows 1000000
 
 lint: $(VENV)/installed-dev  ## Check style, types, layers, migrations and deployment settings
 	$(BIN)/ruff format --check .
