@@ -1,0 +1,219 @@
+"""The abstract row of a job: its states, and who may work on it until when."""
+
+import os
+import socket
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar, Self
+from uuid import UUID
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Coalesce, Now
+
+from classifier.jobs.claim import Claim
+from classifier.jobs.database import from_now, persistently
+
+MAX_WORKER_LOSSES = 3  # without any lasting progress between them
+
+
+class Status(models.TextChoices):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Reaped:
+    """A job whose worker was lost, and what became of it."""
+
+    pk: UUID
+    status: str
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def active(self) -> Self:
+        return self.filter(status__in=[Status.QUEUED, Status.RUNNING])
+
+    def claimable(self) -> Self:
+        return self.filter(status=Status.QUEUED, cancel_requested=False)
+
+    def abandoned(self) -> Self:
+        """Those whose worker has let its lease run out."""
+        return self.filter(status=Status.RUNNING, lease_until__lt=Now())
+
+
+class JobManager(models.Manager.from_queryset(JobQuerySet)):  # type: ignore[misc]
+    """What is done to a job by those who do not hold it."""
+
+    def claim(self, pk: UUID, *, lease: float | None = None) -> Claim | None:
+        """Take up a queued job; None where another worker has it, or it is over.
+
+        Args:
+            lease: seconds after which the job is another's, unless a heartbeat renews it; None
+                takes JOB_LEASE_SECONDS.
+        """
+        owner = new_owner()
+        seconds = settings.JOB_LEASE_SECONDS if lease is None else lease
+
+        def take() -> int | None:
+            self.claimable().filter(pk=pk).update(
+                status=Status.RUNNING,
+                attempt=F("attempt") + 1,
+                lease_owner=owner,
+                lease_until=from_now(timedelta(seconds=seconds)),
+                started_at=Coalesce(F("started_at"), Now()),
+                stopping=False,
+                error="",
+            )
+            # No other claim has this owner, so this is the attempt that the update above made.
+            mine = self.filter(pk=pk, status=Status.RUNNING, lease_owner=owner)
+            attempt: int | None = mine.values_list("attempt", flat=True).first()
+            return attempt
+
+        attempt = persistently(take)
+        if attempt is None:
+            return None
+        return Claim(model=self.model, pk=pk, attempt=attempt, owner=owner, lease=seconds)
+
+    def claim_next(self, *, lease: float | None = None) -> Claim | None:
+        """Take up the job that has waited longest; None where none waits."""
+        tried: set[UUID] = set()
+        while True:
+            waiting = self.claimable().exclude(pk__in=tried).order_by("queued_at", "pk")
+            pk = persistently(waiting.values_list("pk", flat=True).first)
+            if pk is None:
+                return None
+            if claim := self.claim(pk, lease=lease):
+                return claim
+            tried.add(pk)
+
+    def request_cancel(self, pk: UUID) -> bool:
+        """Cancel a job that waits, ask the worker of one that runs; whether it was either."""
+        waits = Q(status=Status.QUEUED)
+        # In one update: one that is claimed or released meanwhile is found either way.
+        return bool(
+            self.active()
+            .filter(pk=pk)
+            .update(
+                status=Case(When(waits, then=Value(Status.CANCELLED)), default=F("status")),
+                finished_at=Case(When(waits, then=Now())),
+                cancel_requested=True,
+            )
+        )
+
+    def reap(self) -> list[Reaped]:
+        """Take the jobs of lost workers back: to the queue, or to their end."""
+        reaped = []
+        for job in self.abandoned():
+            changes = after_loss(job)
+            # Conditional again: its worker may have come back, another reaper have been here, or
+            # someone have cancelled it, whom the next look obeys.
+            unchanged = self.abandoned().filter(
+                pk=job.pk, attempt=job.attempt, cancel_requested=job.cancel_requested
+            )
+            if unchanged.update(**changes):
+                reaped.append(Reaped(pk=job.pk, status=changes["status"]))
+        return reaped
+
+
+class Job(models.Model):
+    """A piece of work that outlives requests, workers and messages."""
+
+    Status: ClassVar = Status
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    status = models.CharField(max_length=9, choices=Status.choices, default=Status.QUEUED)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    queued_at = models.DateTimeField(db_default=Now(), editable=False)
+    started_at = models.DateTimeField(null=True, editable=False)
+    finished_at = models.DateTimeField(null=True, editable=False)
+    stage = models.CharField(max_length=40, blank=True, editable=False)
+    done = models.PositiveBigIntegerField(default=0, editable=False)
+    total = models.PositiveBigIntegerField(
+        default=0, editable=False, help_text="What `done` will be at the end; 0 is not known yet."
+    )
+    error = models.TextField(blank=True, editable=False)
+    cancel_requested = models.BooleanField(default=False, editable=False)
+    attempt = models.PositiveIntegerField(
+        default=0, editable=False, help_text="How often it was taken up; a worker's fence."
+    )
+    worker_losses = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="Workers lost since there was lasting progress."
+    )
+    stopping = models.BooleanField(
+        default=False, editable=False, help_text="Its worker has been asked to end."
+    )
+    lease_owner = models.CharField(max_length=200, blank=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    woken_at = models.DateTimeField(
+        null=True, editable=False, help_text="When a message last went out for it."
+    )
+
+    objects = JobManager()
+
+    class Meta:
+        abstract = True
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(fields=["status", "lease_until"], name="%(class)s_lease"),
+            models.Index(fields=["status", "queued_at"], name="%(class)s_queue"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=Status.values), name="%(class)s_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(status=Status.RUNNING, lease_until__isnull=False)
+                | (~Q(status=Status.RUNNING) & Q(lease_until__isnull=True)),
+                name="%(class)s_running_has_lease",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=[Status.QUEUED, Status.RUNNING], finished_at__isnull=True)
+                | (~Q(status__in=[Status.QUEUED, Status.RUNNING]) & Q(finished_at__isnull=False)),
+                name="%(class)s_over_has_end",
+            ),
+            models.CheckConstraint(
+                condition=Q(total=0) | Q(done__lte=F("total")), name="%(class)s_done_range"
+            ),
+        ]
+
+    @property
+    def is_over(self) -> bool:
+        return self.status not in (Status.QUEUED, Status.RUNNING)
+
+
+def new_owner() -> str:
+    """A name that no other claim has, and that says where to look for the worker."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
+
+
+def after_loss(job: Job, found: str = "") -> dict[str, Any]:
+    """The fields to update of a job whose worker is gone.
+
+    Args:
+        found: a sentence of what is known of the last worker's end, for the error.
+    """
+    over = {"lease_until": None, "finished_at": Now(), "stopping": False}
+    if job.cancel_requested:
+        return over | {"status": Status.CANCELLED}
+    losses = job.worker_losses + (not job.stopping)
+    if losses >= MAX_WORKER_LOSSES:
+        return over | {
+            "status": Status.FAILED,
+            "worker_losses": losses,
+            "error": f"Its worker was lost {losses} times without lasting progress, most likely "
+            "for want of memory. Give the worker more memory, or the job less to do at once."
+            + (found and f" {found}"),
+        }
+    return {
+        "status": Status.QUEUED,
+        "worker_losses": losses,
+        "lease_until": None,
+        "woken_at": None,
+        "stopping": False,
+    }

@@ -1,0 +1,19 @@
+"""Whether this worker has been asked to end."""
+
+import threading
+from typing import Any
+
+from celery.signals import worker_shutting_down
+
+_asked = threading.Event()
+
+
+def shutting_down() -> bool:
+    """Whether work that can go on later should stop at its next step."""
+    return _asked.is_set()
+
+
+# From a signal handler: it may set an event and no more.
+@worker_shutting_down.connect(weak=False)
+def _ask(**kwargs: Any) -> None:
+    _asked.set()

@@ -1,0 +1,35 @@
+"""Databases beside the one that pytest-django makes: real ones, which threads share."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
+
+
+def sqlite(path: Path) -> dict[str, Any]:
+    """A file, with the site's own options."""
+    return {**settings.DATABASES["default"], "NAME": path}
+
+
+def postgresql(url: str) -> dict[str, Any]:
+    return {"OPTIONS": {}, **environ.Env.db_url_config(url)}
+
+
+@contextmanager
+def in_use(database: dict[str, Any]) -> Iterator[None]:
+    """The models' rows, of every thread, lie in this database, which has its tables."""
+    before, connection = connections.settings["default"], connections["default"]
+    connections.settings["default"] = {**before, **database}
+    del connections["default"]
+    try:
+        call_command("migrate", verbosity=0)
+        yield
+    finally:
+        connections["default"].close()
+        connections.settings["default"] = before
+        connections["default"] = connection
