@@ -153,7 +153,11 @@ class PredictorHolder:
                 if self._failure and time.monotonic() - self._failed_at < RETRY_SECONDS:
                     # Without it each raise would lengthen the traceback, and keep its frames.
                     raise self._failure.with_traceback(None)
+                # Here, not at the top: a predictor by itself needs no database.
+                from classifier.shared_models import fetch
+
                 try:
+                    fetch(settings.CLASSIFIER_MODEL, models_dir=settings.MODELS_DIR)
                     self._predictor = load_predictor(
                         settings.CLASSIFIER_MODEL, models_dir=settings.MODELS_DIR
                     )

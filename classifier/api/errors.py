@@ -1,14 +1,23 @@
 """Every error of the API in one shape: which rule, what value, which remedy."""
 
+import logging
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.db import InterfaceError, OperationalError
+from django.http import UnreadablePostError
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
-from classifier.exceptions import ClassifierError, InvalidText, ModelNotReady
+from classifier import bulk_http
+from classifier.bulk.errors import TableError
+from classifier.bulk_jobs.errors import BulkError
+from classifier.exceptions import ClassifierError, ModelNotReady
 from classifier.predictor import RETRY_SECONDS
+from classifier.uploads import UploadRefused, not_one_file
+
+logger = logging.getLogger(__name__)
 
 
 class InvalidRequest(ClassifierError):
@@ -16,9 +25,9 @@ class InvalidRequest(ClassifierError):
 
 
 class InvalidField(Exception):
-    """A text in the request breaks a rule."""
+    """A field of the request breaks a rule."""
 
-    def __init__(self, field: str, error: InvalidText) -> None:
+    def __init__(self, field: str, error: ClassifierError) -> None:
         self.field = field
         self.error = error
         super().__init__(f"{field}: {error}")
@@ -35,6 +44,24 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             response = _response(status.HTTP_503_SERVICE_UNAVAILABLE, error)
             response["Retry-After"] = str(int(RETRY_SECONDS))
             return response
+        case UploadRefused() | TableError() | BulkError() | bulk_http.ResultNotThere():
+            response = _response(bulk_http.status_of(error), error, field=bulk_http.field_of(error))
+            if response.status_code == status.HTTP_503_SERVICE_UNAVAILABLE:
+                response["Retry-After"] = str(bulk_http.RETRY_SECONDS)
+            return response
+        case OperationalError() | InterfaceError():
+            logger.warning("The database does not answer: %s", error)
+            response = _response(status.HTTP_503_SERVICE_UNAVAILABLE, _database_not_ready(error))
+            response["Retry-After"] = str(int(RETRY_SECONDS))
+            return response
+        case exceptions.APIException():
+            return _from_framework(error, context)
+    return _refused_body(error)
+
+
+def _refused_body(error: Exception) -> Response | None:
+    """For bodies that Django itself does not read to their end."""
+    match error:
         case RequestDataTooBig():
             return _response(status.HTTP_413_REQUEST_ENTITY_TOO_LARGE, _body_too_large())
         case TooManyFieldsSent():
@@ -47,8 +74,18 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
                     remedy="Send fewer texts in one request.",
                 ),
             )
-        case exceptions.APIException():
-            return _from_framework(error, context)
+        case TooManyFilesSent():
+            return _response(status.HTTP_400_BAD_REQUEST, not_one_file())
+        case UnreadablePostError():
+            return _response(
+                status.HTTP_400_BAD_REQUEST,
+                InvalidRequest(
+                    code="body_cut_off",
+                    rule="A request must be sent to its end.",
+                    value="a connection that broke",
+                    remedy="Send the request again; nothing of it was kept.",
+                ),
+            )
     return None
 
 
@@ -67,6 +104,15 @@ def _response(code: int, error: ClassifierError, *, field: str | None = None) ->
     )
 
 
+def _database_not_ready(error: Exception) -> InvalidRequest:
+    return InvalidRequest(
+        code="database_not_ready",
+        rule="The database must answer, so that what is said is kept.",
+        value=type(error).__name__,
+        remedy="Send the request again; nothing of it was kept.",
+    )
+
+
 def _body_too_large() -> InvalidRequest:
     return InvalidRequest(
         code="body_too_large",
@@ -77,7 +123,7 @@ def _body_too_large() -> InvalidRequest:
 
 
 def _from_framework(error: exceptions.APIException, context: dict[str, Any]) -> Response:
-    """DRF's own errors: what it found is theirs to say, rule and remedy are ours."""
+    """DRF's own errors: what it found is theirs to say, rule and remedy are ours or the view's."""
     rule, remedy = {
         "parse_error": (
             "The body must be a JSON object in UTF-8, or a form.",
@@ -92,6 +138,7 @@ def _from_framework(error: exceptions.APIException, context: dict[str, Any]) -> 
             "Use POST to rate a text.",
         ),
         "not_acceptable": ("The answer is JSON.", "Send Accept: application/json, or no Accept."),
+        **getattr(context["view"], "advice", {}),
     }.get(error.default_code, ("The request must be allowed.", "See /api/docs."))
     response = _response(
         error.status_code,
@@ -99,4 +146,6 @@ def _from_framework(error: exceptions.APIException, context: dict[str, Any]) -> 
     )
     if isinstance(error, exceptions.MethodNotAllowed):
         response["Allow"] = ", ".join(context["view"].allowed_methods)
+    if header := getattr(error, "auth_header", None):
+        response["WWW-Authenticate"] = header
     return response

@@ -1,9 +1,16 @@
 """The shapes of requests and answers, for the schema at /api/schema and for output."""
 
+from dataclasses import asdict
+from typing import Any
+
 from django.conf import settings
+from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from classifier.models import Prediction
+from classifier.bulk_shown import ShownJob
+from classifier.models import BulkJob, Prediction
 
 
 class PredictRequestSerializer(serializers.Serializer):
@@ -29,6 +36,125 @@ class PredictionSerializer(serializers.ModelSerializer):
 
 class PredictionListSerializer(serializers.Serializer):
     results = PredictionSerializer(many=True, help_text="In the order of `texts`.")
+
+
+@extend_schema_field(OpenApiTypes.BINARY)
+class _SentFile(serializers.FileField):
+    """A file that is sent; the schema of FileField itself is that of an address."""
+
+
+class BulkRequestSerializer(serializers.Serializer):
+    """For the schema; `classifier.api.bulk` and `classifier.uploads` enforce it."""
+
+    file = _SentFile(help_text="CSV, TSV, JSON Lines or XLSX.")
+    text_column = serializers.CharField(
+        required=False, help_text="Column with the review; needed where it is not clear."
+    )
+    keep_texts = serializers.BooleanField(
+        required=False, default=False, help_text="Keep each review, so that it can be reviewed."
+    )
+
+
+class BadRowSerializer(serializers.Serializer):
+    row = serializers.IntegerField(help_text="1 for the first one below the header.")
+    reason = serializers.CharField()
+
+
+class BulkSummarySerializer(serializers.Serializer):
+    rows = serializers.IntegerField()
+    rated = serializers.IntegerField()
+    bad = serializers.IntegerField()
+    mean_rating = serializers.FloatField(allow_null=True)
+    positive_share = serializers.FloatField(
+        allow_null=True, help_text="Share of the ratings that are 6 or more, 0 to 1."
+    )
+    ratings = serializers.ListField(
+        child=serializers.IntegerField(), help_text="Rows of each rating, from 1 to 10."
+    )
+    bad_rows = BadRowSerializer(many=True, help_text="The first of them.")
+
+
+class BulkResultSerializer(serializers.Serializer):
+    url = serializers.CharField()
+    filename = serializers.CharField()
+    size = serializers.IntegerField(help_text="Bytes.")
+    sha256 = serializers.CharField()
+
+
+class BulkJobSerializer(serializers.ModelSerializer):
+    url = serializers.SerializerMethodField(help_text="Where this is read again.")
+    page = serializers.SerializerMethodField(help_text="The same for people.")
+    stage = serializers.SerializerMethodField(help_text="What is done now, in words.")
+    rows_done = serializers.SerializerMethodField()
+    rows_total = serializers.SerializerMethodField(help_text="null while it is not known.")
+    rows_per_second = serializers.SerializerMethodField(help_text="null while it is not known.")
+    seconds_left = serializers.SerializerMethodField(help_text="null while it is not known.")
+    error = serializers.SerializerMethodField(help_text="Why it failed, or why it waits.")
+    model = serializers.SerializerMethodField(help_text="name@revision of the model.")
+    summary = serializers.SerializerMethodField(help_text="Once it has succeeded.")
+    result = serializers.SerializerMethodField(help_text="While it is there.")
+
+    class Meta:
+        model = BulkJob
+        fields = (
+            *("id", "status", "stage", "url", "page", "filename", "text_column", "keep_texts"),
+            *("rows_done", "rows_total", "rows_per_second", "seconds_left", "cancel_requested"),
+            *("error", "model", "created_at", "started_at", "finished_at", "purged_at"),
+            *("summary", "result"),
+        )
+        read_only_fields = fields
+
+    def to_representation(self, job: BulkJob) -> dict[str, Any]:
+        self._shown = ShownJob.of(job)
+        return super().to_representation(job)
+
+    def get_url(self, job: BulkJob) -> str:
+        return reverse("api-bulk-job", args=[job.pk])
+
+    def get_page(self, job: BulkJob) -> str:
+        return job.get_absolute_url()
+
+    def get_stage(self, job: BulkJob) -> str:
+        return self._shown.stage
+
+    def get_rows_done(self, job: BulkJob) -> int:
+        return self._shown.progress.done
+
+    def get_rows_total(self, job: BulkJob) -> int | None:
+        return self._shown.progress.total or None
+
+    def get_rows_per_second(self, job: BulkJob) -> float | None:
+        return self._shown.progress.rate
+
+    def get_seconds_left(self, job: BulkJob) -> float | None:
+        return self._shown.progress.seconds_left
+
+    def get_error(self, job: BulkJob) -> str | None:
+        return job.error or None
+
+    def get_model(self, job: BulkJob) -> str | None:
+        return str(job.model_version) if job.model_version else None
+
+    @extend_schema_field(BulkSummarySerializer(allow_null=True))
+    def get_summary(self, job: BulkJob) -> dict[str, Any] | None:
+        if job.status != job.Status.SUCCEEDED:
+            return None
+        summary = asdict(self._shown.summary)
+        summary["bad_rows"] = [
+            {"row": row, "reason": reason} for row, reason in summary["bad_rows"]
+        ]
+        return summary
+
+    @extend_schema_field(BulkResultSerializer(allow_null=True))
+    def get_result(self, job: BulkJob) -> dict[str, Any] | None:
+        if job.result is None or job.purged_at:
+            return None
+        return {
+            "url": reverse("api-bulk-result", args=[job.pk]),
+            "filename": job.result.name,
+            "size": job.result.size,
+            "sha256": job.result.sha256,
+        }
 
 
 class ErrorDetailSerializer(serializers.Serializer):

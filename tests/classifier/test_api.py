@@ -154,9 +154,14 @@ def schema() -> Any:
     return response.json()
 
 
-def test_the_schema_has_one_operation_which_is_predict(schema: Any) -> None:
-    assert list(schema["paths"]) == ["/api/predict"]
+def test_the_schema_has_every_address_of_the_api(schema: Any) -> None:
     assert list(schema["paths"]["/api/predict"]) == ["post"]
+    assert set(schema["paths"]) == {
+        *("/api/predict", "/api/bulk", "/api/bulk/{job_id}"),
+        *("/api/bulk/{job_id}/cancel", "/api/bulk/{job_id}/result"),
+        *("/api/training-runs", "/api/training-runs/{run_id}"),
+        *("/api/training-runs/{run_id}/cancel", "/api/training-runs/{run_id}/retry"),
+    }
 
 
 def test_the_schema_documents_both_encodings_and_both_fields(schema: Any) -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from django.db import OperationalError, connection
 from django.test import Client
+from pytest_django import Settings
 
 from classifier.predictor import holder
 
@@ -77,3 +78,13 @@ def test_health_is_never_cached(path: str, client: Client) -> None:
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])
 def test_health_is_only_looked_at(path: str, client: Client) -> None:
     assert client.post(path).status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+@pytest.mark.django_db
+def test_a_balancer_asks_by_address_and_without_https(
+    path: str, client: Client, served_model: Path, settings: Settings
+) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    holder.get()
+    assert client.get(path, headers={"host": "10.0.0.7"}).status_code == 200

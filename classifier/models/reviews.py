@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from classifier.labels import NEGATIVE, POSITIVE
+from classifier.models.files import StoredFile
 from classifier.ratings import HIGHEST, LOWEST
 
 LABEL_CHOICES = [(NEGATIVE, "negative"), (POSITIVE, "positive")]
@@ -29,6 +30,14 @@ class ModelVersion(models.Model):
 
     name = models.CharField(max_length=200)
     revision = models.CharField(max_length=64, help_text="Digest of the model's files.")
+    archive = models.ForeignKey(
+        StoredFile,
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        help_text="Its files, for hosts that do not have them.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -71,6 +80,7 @@ class Prediction(models.Model):
         FORM = "form"
         API = "api"
         COMMAND = "command"
+        BULK = "bulk"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     text = models.TextField(blank=True, help_text="Empty once it has been purged.")

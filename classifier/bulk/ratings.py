@@ -1,0 +1,138 @@
+"""What was said of each row, and of all of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from classifier.bulk.chunks import Chunk
+from classifier.bulk.packing import broken, pack, unpack
+from classifier.ratings import HIGHEST, LOWEST
+
+_VERSION = 1
+LISTED_BAD_ROWS = 100
+
+
+class Said(Protocol):
+    """What a model says of one text: classifier.predictor.Classification."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def score(self) -> float: ...
+    @property
+    def rating(self) -> int: ...
+    @property
+    def positive_probability(self) -> float: ...
+    @property
+    def windows(self) -> int: ...
+
+
+Classify = Callable[[list[str]], Sequence[Said]]
+
+
+class RowRating(NamedTuple):
+    """Of a row that was rated all but `error`; of a bad row `error` alone."""
+
+    label: str | None
+    score: float | None
+    """Softmax probability of `label`, 0..1."""
+    rating: int | None
+    """1 (worst) .. 10 (best)."""
+    error: str | None
+    positive_probability: float | None = None
+    windows: int | None = None
+
+
+def bad_row(reason: str) -> RowRating:
+    return RowRating(None, None, None, reason)
+
+
+def rate_chunk(chunk: Chunk, classify: Classify) -> list[RowRating]:
+    """One rating for each row of the chunk, bad rows in their places.
+
+    Args:
+        classify: rates texts, in their order; cuts each to what the model is to read.
+    """
+    texts = chunk.texts()
+    said = list(classify(texts)) if texts else []
+    if len(said) != len(texts):
+        raise ValueError(f"classify gave {len(said)} classifications for {len(texts)} texts.")
+    left = iter(said)
+    ratings = []
+    for item in chunk.items:
+        if item.text is None:
+            ratings.append(bad_row(item.problem or ""))
+        else:
+            of = next(left)
+            ratings.append(
+                RowRating(of.label, of.score, of.rating, None, of.positive_probability, of.windows)
+            )
+    return ratings
+
+
+def ratings_to_bytes(ratings: Sequence[RowRating]) -> bytes:
+    """The same bytes for the same ratings; floats are exact."""
+    return pack([_VERSION, *([*column] for column in zip(*ratings, strict=True))])
+
+
+def ratings_from_bytes(data: bytes) -> list[RowRating]:
+    """Raises:
+    PartsError: `ratings_to_bytes` cannot have written this.
+    """
+    match unpack(data):
+        case [version, *columns] if version == _VERSION and all(
+            isinstance(column, list) for column in columns
+        ):
+            if len(columns) in (0, 6) and len({len(column) for column in columns}) <= 1:
+                ratings = [RowRating(*cells) for cells in zip(*columns, strict=True)]
+                if all(map(_is_rating, ratings)):
+                    return ratings
+    raise broken("ratings")
+
+
+def _is_rating(rating: RowRating) -> bool:
+    match rating:
+        case RowRating(None, None, None, str(), None, None):
+            return True
+        case RowRating(
+            str(), float() | int() as score, int(value), None, float() | int() as positive, int()
+        ):
+            return 0 <= score <= 1 and 0 <= positive <= 1 and LOWEST <= value <= HIGHEST
+    return False
+
+
+@dataclass
+class Summary:
+    """Counts of a whole table, gathered while it streams by."""
+
+    rows: int = 0
+    rated: int = 0
+    bad: int = 0
+    ratings: dict[int, int] = field(
+        default_factory=lambda: dict.fromkeys(range(LOWEST, HIGHEST + 1), 0)
+    )
+    labels: dict[str, int] = field(default_factory=dict)
+    bad_rows: list[tuple[int, str]] = field(default_factory=list)
+    """Number and reason of the first LISTED_BAD_ROWS."""
+
+    def add(self, row: int, rating: RowRating) -> None:
+        self.rows += 1
+        if rating.label is None or rating.rating is None:
+            self.bad += 1
+            if len(self.bad_rows) < LISTED_BAD_ROWS:
+                self.bad_rows.append((row, rating.error or ""))
+        else:
+            self.rated += 1
+            self.ratings[rating.rating] += 1
+            self.labels[rating.label] = self.labels.get(rating.label, 0) + 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a JSONField; ratings as a list from LOWEST to HIGHEST."""
+        return {
+            "rows": self.rows,
+            "rated": self.rated,
+            "bad": self.bad,
+            "ratings": [self.ratings[rating] for rating in sorted(self.ratings)],
+            "labels": dict(sorted(self.labels.items())),
+            "bad_rows": [list(row) for row in self.bad_rows],
+        }

@@ -1,0 +1,68 @@
+"""The model of this worker, and the jobs that it may rate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db.models import Q
+
+from classifier.jobs import persistently
+from classifier.models import BulkJob, ModelVersion
+from classifier.predictor import Classification, Predictor, holder
+
+WAITS_FOR_MODEL = "waiting for a model"
+
+
+@dataclass(frozen=True)
+class Served:
+    predictor: Predictor
+    version: ModelVersion
+
+    def classify(self, texts: Sequence[str]) -> list[Classification]:
+        """One classification a text; each is cut to what the model reads.
+
+        Raises:
+            ModelNotReady: the model gave NaN.
+        """
+        return self.predictor.classify([text[: settings.CLASSIFIER_READ_CHARS] for text in texts])
+
+    @property
+    def mine(self) -> Q:
+        """Jobs that this model may rate: one job is rated by one model."""
+        return Q(model_version=None) | Q(model_version=self.version)
+
+
+def served() -> Served:
+    """The model of this process and its row.
+
+    Raises:
+        ModelNotReady: none can be loaded.
+    """
+    predictor = holder.get()
+    version, _ = persistently(
+        lambda: ModelVersion.objects.get_or_create(name=predictor.name, revision=predictor.revision)
+    )
+    return Served(predictor=predictor, version=version)
+
+
+def tell_waiting_for_model(reason: str) -> None:
+    """Say on all jobs that wait why they do; they stay queued."""
+    _tell(Q(), reason)
+
+
+def tell_waiting_for_other_model(model: Served) -> None:
+    """The same on those that another version has begun."""
+    _tell(
+        ~model.mine,
+        "A file must be rated by one version of the model. Found: a worker that serves "
+        f"{model.version}, while this job was begun by another. Serve that one again, or retry "
+        "the job anew.",
+    )
+
+
+def _tell(which: Q, reason: str) -> None:
+    def tell() -> None:
+        waiting = BulkJob.objects.claimable().filter(which).exclude(error=reason)
+        waiting.update(error=reason, stage=WAITS_FOR_MODEL)
+
+    persistently(tell)

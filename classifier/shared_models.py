@@ -1,0 +1,78 @@
+"""Models that travel through the database, from the host that trained them to those that serve."""
+
+import logging
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path
+
+from django.db import Error
+
+from classifier.artefact import STARTER, open_artefact
+from classifier.exceptions import ModelNotReady
+from classifier.files import FileWriter, delete_stored, open_stored
+from classifier.models import ModelVersion
+
+logger = logging.getLogger(__name__)
+
+
+def share(version: ModelVersion, directory: Path) -> None:
+    """Keep the files of a model with its version, in place of what was kept before."""
+    before = version.archive
+    with (
+        FileWriter(f"{version.name}.tar") as writer,
+        tarfile.open(fileobj=writer, mode="w|") as archive,
+    ):
+        for path in sorted(path for path in directory.rglob("*") if path.is_file()):
+            archive.add(path, arcname=path.relative_to(directory).as_posix())
+    version.archive = writer.file
+    version.save(update_fields=["archive"])
+    delete_stored(before)
+
+
+def fetch(name: str, *, models_dir: Path) -> bool:
+    """Put the newest shared model of that name under `models_dir`, if there is none yet.
+
+    It appears whole and verified, or not at all; whether it was fetched now.
+
+    Raises:
+        ModelNotReady: the files are not those that were shared.
+    """
+    if name == STARTER or Path(name).name != name or (models_dir / name).exists():
+        return False
+    shared = ModelVersion.objects.filter(name=name, archive__isnull=False)
+    try:
+        version = shared.select_related("archive").order_by("-created_at").first()
+    except Error as error:
+        logger.warning("Whether the model %s is shared cannot be asked: %s", name, error)
+        return False
+    if version is None or version.archive is None:
+        return False
+    models_dir.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=models_dir))
+    try:
+        directory = staging / name
+        with (
+            open_stored(version.archive) as stream,
+            tarfile.open(fileobj=stream, mode="r|") as archive,
+        ):
+            archive.extractall(directory, filter="data")
+        revision = open_artefact(directory, models_dir=models_dir).revision()
+        if revision != version.revision:
+            raise ModelNotReady(
+                code="model_changed",
+                rule="A model's files must have the digest that they were shared with.",
+                value=f"{name} has {revision} in place of {version.revision}",
+                remedy="Share it again: train it once more, or pull it from the Hub.",
+            )
+        directory.chmod(0o755)  # mkdtemp's own would keep other users out
+        try:
+            directory.rename(models_dir / name)
+        except OSError:
+            if not (models_dir / name).is_dir():  # else another process was faster
+                raise
+            return False
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    logger.info("Fetched the model %s from the database", version)
+    return True
