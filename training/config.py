@@ -13,12 +13,20 @@ BUNDLED = "minilm"  # the base model that ships with the product
 
 
 class ConfigError(ValueError):
-    """A parameter breaks its rule; the message says rule, value and remedy."""
+    """A parameter breaks its rule; the message says rule, value and remedy.
+
+    Attributes:
+        parts: the three by themselves, where the rule is one of this module.
+    """
+
+    parts: tuple[str, str, str] | None = None
 
 
 def _require(holds: bool, rule: str, value: object, remedy: str) -> None:
     if not holds:
-        raise ConfigError(f"{rule}, but it is {value!r}. {remedy}")
+        error = ConfigError(f"{rule}, but it is {value!r}. {remedy}")
+        error.parts = (rule, repr(value), remedy)
+        raise error
 
 
 def option(help_text: str, **kwargs: Any) -> Any:

@@ -1,6 +1,6 @@
 """How good a model is on labelled texts: every row is rated as the site would rate it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,20 +40,26 @@ def evaluate_model(
 
 
 def evaluate_in_detail(
-    model_dir: Path, frame: pd.DataFrame, labels: Sequence[str], *, rule: str = RULE
+    model_dir: Path,
+    frame: pd.DataFrame,
+    labels: Sequence[str],
+    each_chunk: Callable[[], None] | None = None,
+    *,
+    rule: str = RULE,
 ) -> Evaluation:
     """All that is measured of the model in `model_dir` on labelled rows, none left out.
 
     Args:
         frame: rows of `text` and `label`, an id into `labels`.
         labels: names of the data's labels; each must be one of the model's.
+        each_chunk: called after every few hundred texts; what it raises ends the evaluation.
         rule: how the windows of long texts are combined, see classifier.windows.
 
     Raises:
         ModelNotReady: the model cannot be loaded, or gives NaN.
         DataError: no rows, or a label that the model does not know.
     """
-    artefact, probabilities, label_ids = _measured(model_dir, frame, labels, rule)
+    artefact, probabilities, label_ids = _measured(model_dir, frame, labels, rule, each_chunk)
     tokens = token_counts(artefact.directory, *_texts(frame))
     return Evaluation(
         labels=artefact.labels,
@@ -75,6 +81,7 @@ def predicted_logits(
     pairs: Sequence[str] | None = None,
     *,
     rule: str = RULE,
+    each_chunk: Callable[[], None] | None = None,
 ) -> NDArray[np.float64]:
     """Logits of shape (texts, labels), with a progress bar.
 
@@ -92,6 +99,8 @@ def predicted_logits(
             second = [pairs[i] for i in chunk] if pairs is not None else None
             logits[chunk], _ = predictor.logits([texts[i] for i in chunk], second, rule=rule)
             bar.update(len(chunk))
+            if each_chunk:
+                each_chunk()
     return logits
 
 
@@ -124,7 +133,11 @@ def excerpt(text: str, length: int = EXCERPT) -> str:
 
 
 def _measured(
-    model_dir: Path, frame: pd.DataFrame, labels: Sequence[str], rule: str
+    model_dir: Path,
+    frame: pd.DataFrame,
+    labels: Sequence[str],
+    rule: str,
+    each_chunk: Callable[[], None] | None = None,
 ) -> tuple[Artefact, NDArray[np.float64], NDArray[np.int64]]:
     """The model, its probabilities (rows, labels) and the true labels as ids of the model's."""
     artefact = open_artefact(model_dir.resolve(), models_dir=model_dir.parent)
@@ -136,7 +149,7 @@ def _measured(
     if frame.empty:
         raise DataError("Measures need at least one labelled row, but there is none. Give more.")
     predictor = Predictor(artefact, open_engine(artefact.directory))
-    logits = predicted_logits(predictor, *_texts(frame), rule=rule)
+    logits = predicted_logits(predictor, *_texts(frame), rule=rule, each_chunk=each_chunk)
     columns = np.asarray([artefact.labels.index(label) for label in labels], dtype=np.int64)
     return artefact, softmax(logits, axis=1), columns[frame["label"].to_numpy()]
 

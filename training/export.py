@@ -3,11 +3,17 @@
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from training.checkpoints.manifest import flush_directory
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+DRAFTS = ".drafts"  # folder beside the models, no name of one
 
 
 def save_artefact(
@@ -25,6 +31,31 @@ def save_artefact(
     tokenizer.save_pretrained(draft)
     shutil.rmtree(directory, ignore_errors=True)
     os.replace(draft, directory)
+
+
+@contextmanager
+def draft_of(model_dir: Path) -> Iterator[Path]:
+    """Where a model is put together; `publish` makes it appear, else nothing of it stays."""
+    draft = model_dir.parent / DRAFTS / model_dir.name
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        with suppress(OSError):  # another run's draft is in it
+            draft.parent.rmdir()
+
+
+def publish(draft: Path, model_dir: Path) -> None:
+    """Make the model in `draft` appear, whole, as `model_dir`, also after a power cut."""
+    for file in draft.iterdir():
+        with file.open("rb") as opened:
+            os.fsync(opened.fileno())
+    flush_directory(draft)
+    shutil.rmtree(model_dir, ignore_errors=True)
+    os.replace(draft, model_dir)
+    flush_directory(model_dir.parent)
 
 
 def save_adapter(

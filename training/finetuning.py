@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 import tempfile
 import time
 from contextlib import AbstractContextManager
@@ -12,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from classifier.artefact import STARTER
 from training.augmentation import augment_rows
 from training.card import licence_of, model_card, without_paths
 from training.checkpoints import last_good_checkpoint, model_bytes, room_required
-from training.config import BUNDLED, ConfigError, FinetuningConfig, TrainingConfig
+from training.config import ConfigError, FinetuningConfig, TrainingConfig
 from training.data import LabelledSplits, load_splits
 from training.distribution import from_main, is_main_process, join, process_count
 from training.evaluation import evaluate_in_detail
-from training.export import save_adapter, save_artefact, write_json
+from training.export import draft_of, publish, save_adapter, save_artefact, write_json
 from training.hub import Hub, HubError, push_model
 from training.hub.connection import require_repo_id
+from training.names import require_new_name
+from training.observer import Observer
 from training.report import save_evaluation
 from training.tokenization import tokenize
 from training.tracking import Tracker, tracked_run
@@ -34,10 +34,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 REHEARSED_ROWS = 4
 REPORT_BYTES = 5_000_000  # the report with its pictures, about
-RESERVED = (STARTER, BUNDLED)  # as models, these mean the ones that ship with the product
 
 
 @dataclass(frozen=True)
@@ -68,31 +66,45 @@ def run_finetuning(
     datasets_dir: Path,
     resume: bool = False,
     tracking_uri: str = "",
+    observer: Observer | None = None,
 ) -> FinetuningResult:
     """Fine-tune, export, measure on the untouched test split, and write the artefact.
 
-    Started as several processes, all train and the main one alone writes.
+    Started as several processes, all train and the main one alone writes. The model's directory
+    appears by one renaming when all in it is measured and described.
 
     Args:
         name: of the run and of the model; its directories are runs_dir/name, models_dir/name.
         resume: go on from the run's last good checkpoint, or from its beginning where it has
-            none; a fresh run refuses a name that is taken.
+            none, or only push where the model is there; a fresh run refuses a name that is taken.
         tracking_uri: of MLflow; empty tracks nothing.
+        observer: told where the run is; what it raises ends the run.
 
     Raises:
         ConfigError: the name is taken, there is no such base model, or a rule is broken.
         DataError: the data cannot be used.
         ModelNotReady: the base model is missing or changed.
         TrainingStopped: by SIGTERM or a full disk; resume goes on.
+        any error that the observer raises.
     """
     run_dir, model_dir = runs_dir / name, models_dir / name
+    observer = observer or Observer()
     started = time.monotonic()
     main = is_main_process()
     if main and not resume:
-        _require_new(name, run_dir, model_dir)
+        require_new_name(name, run_dir=run_dir, model_dir=model_dir)
     _require_repository(config)
+    if resume and process_count() == 1 and (known := _published_facts(model_dir, config)):
+        with _tracked(config, name, run_dir, tracking_uri) as tracker:
+            _track_facts(tracker, known, model_dir, run_dir)
+        _push(config, model_dir, observer)
+        return FinetuningResult(model_dir=model_dir, metrics=known["metrics"])
+    observer.stage("preparing")
     prepared = prepare(config, models_dir=models_dir, datasets_dir=datasets_dir, run_dir=run_dir)
     trainer = prepared.trainer
+    for callback in observer.callbacks(trainer):
+        trainer.add_callback(callback)
+    observer.stage("rehearsing")
     untuned = _rehearse(trainer, config.training)
 
     from transformers import set_seed
@@ -102,7 +114,9 @@ def run_finetuning(
     checkpoint = from_main(resumable)
     with _tracked(config, name, run_dir, tracking_uri) as tracker:
         trainer.add_callback(tracker.callback())
+        observer.stage("training")
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        observer.stage("measuring")
         metrics = _without_timings(
             {
                 **untuned,
@@ -111,24 +125,16 @@ def run_finetuning(
             }
         )
         if main:
-            _export(prepared, config, run_dir, model_dir)
-            evaluation = evaluate_in_detail(model_dir, prepared.splits.test, prepared.splits.labels)
-            metrics |= {f"test_{key}": value for key, value in evaluation.measures.items()}
-            facts = _facts(prepared, config, metrics, seconds=time.monotonic() - started)
-            write_json(model_dir / "metrics.json", facts)
-            (model_dir / "README.md").write_text(model_card(name, facts), encoding="utf-8")
-            # Into the run's directory: it quotes texts of the data, which must not reach the Hub.
-            with room_required(run_dir, REPORT_BYTES):
-                save_evaluation(
-                    run_dir,
-                    facts={"name": name, **facts},
-                    evaluation=evaluation,
-                    frame=prepared.splits.test,
-                    history=trainer.state.log_history,
-                )
+            with draft_of(model_dir) as draft:
+                observer.stage("exporting")
+                _export(prepared, config, run_dir, draft)
+                observer.stage("measuring")
+                facts = _measure(prepared, config, draft, run_dir, metrics, observer, started)
+                observer.before_publishing()
+                publish(draft, model_dir)
             _track_facts(tracker, facts, model_dir, run_dir)
-    if main and config.publishing.push_to_hub:
-        push_model(model_dir, config.publishing.push_to_hub, private=config.publishing.private)
+    if main:
+        _push(config, model_dir, observer)
     return FinetuningResult(model_dir=model_dir, metrics=from_main(metrics))
 
 
@@ -189,18 +195,22 @@ def recorded_config(runs_dir: Path, name: str) -> FinetuningConfig:
     return FinetuningConfig.from_sections(json.loads(record.read_text(encoding="utf-8")))
 
 
-def _require_new(name: str, run_dir: Path, model_dir: Path) -> None:
-    if not NAME.fullmatch(name) or name in RESERVED:
+def _published_facts(model_dir: Path, config: FinetuningConfig) -> dict[str, Any] | None:
+    """The facts of this run's model where it was published before the run was cut off.
+
+    Raises:
+        ConfigError: another run's model has the name.
+    """
+    record = model_dir / "metrics.json"
+    if not record.is_file():
+        return None
+    facts: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+    if facts.get("config") != without_paths(config.to_sections()):
         raise ConfigError(
-            "A run's name is made of letters, digits, '.', '_' and '-', starts with a letter or "
-            f"digit, and is none of {', '.join(RESERVED)}, but it is {name!r}. Give another --name."
+            f"A run goes on to a model of its own, but {model_dir} was made with other "
+            "parameters. Move that model away, or start a run of another name."
         )
-    if taken := [str(path) for path in (run_dir / "config.json", model_dir) if path.exists()]:
-        raise ConfigError(
-            f"A run's name must be new, but {', '.join(taken)} exists. Give another --name, or "
-            "--resume to go on with it."
-        )
-    model_dir.parent.mkdir(parents=True, exist_ok=True)
+    return facts
 
 
 def _tracked(
@@ -289,18 +299,60 @@ def _rehearse(trainer: "Trainer", training: TrainingConfig) -> dict[str, float]:
     return measured if training.untuned_rows else {}
 
 
-def _export(
-    prepared: Preparation, config: FinetuningConfig, run_dir: Path, model_dir: Path
-) -> None:
+def _export(prepared: Preparation, config: FinetuningConfig, run_dir: Path, draft: Path) -> None:
     base = prepared.base
     model: Any = prepared.trainer.model
     tokenizer: Any = prepared.trainer.processing_class
-    with room_required(model_dir.parent, model_bytes(model)):
+    with room_required(draft.parent, model_bytes(model)):
         if config.model.method == "lora":
             save_adapter(
                 model, run_dir / "adapter", base_name=base.name, base_revision=base.revision
             )
-        save_artefact(model, tokenizer, model_dir)
+        save_artefact(model, tokenizer, draft)
+
+
+def _measure(
+    prepared: Preparation,
+    config: FinetuningConfig,
+    draft: Path,
+    run_dir: Path,
+    metrics: dict[str, float],
+    observer: Observer,
+    started: float,
+) -> dict[str, Any]:
+    """Measure the exported model on the test split; write its metrics, card and report.
+
+    Args:
+        metrics: those of validation; those of the test split are added.
+        started: of the run, by time.monotonic().
+
+    Returns:
+        The facts that metrics.json has.
+    """
+    splits, name = prepared.splits, draft.name
+    evaluation = evaluate_in_detail(draft, splits.test, splits.labels, observer.check)
+    metrics |= {f"test_{key}": value for key, value in evaluation.measures.items()}
+    facts = _facts(prepared, config, metrics, seconds=time.monotonic() - started)
+    write_json(draft / "metrics.json", facts)
+    (draft / "README.md").write_text(model_card(name, facts), encoding="utf-8")
+    # Into the run's directory: it quotes texts of the data, which must not reach the Hub.
+    with room_required(run_dir, REPORT_BYTES):
+        save_evaluation(
+            run_dir,
+            facts={"name": name, **facts},
+            evaluation=evaluation,
+            frame=splits.test,
+            history=prepared.trainer.state.log_history,
+        )
+    return facts
+
+
+def _push(config: FinetuningConfig, model_dir: Path, observer: Observer) -> None:
+    publishing = config.publishing
+    if publishing.push_to_hub:
+        observer.stage("pushing")
+        observer.before_publishing()
+        push_model(model_dir, publishing.push_to_hub, private=publishing.private)
 
 
 def _facts(

@@ -1,19 +1,17 @@
 """Where a data set is found, and its files as tables."""
 
-import csv
 import logging
 from pathlib import Path
 
 import pandas as pd
 
+from classifier.bulk.encoding import detect_delimiter, detect_encoding, read_sample
+from classifier.bulk.errors import TableError
 from training.hub import HubError, require_on_hub
 
 logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "validation", "test")
-DELIMITERS = ",;\t|"
-OTHER_ENCODINGS = ("utf_16", "cp1252", "cp1251", "koi8_r")
-SNIFFED_BYTES = 256 * 1024
 
 
 class DataError(ValueError):
@@ -76,41 +74,18 @@ def read_table(file: Path) -> pd.DataFrame:
 def _read_csv(file: Path) -> pd.DataFrame:
     """All cells as text; the encoding and the delimiter are found by looking."""
     with file.open("rb") as stream:
-        start = stream.read(SNIFFED_BYTES)
-    encoding = _encoding(file, start)
-    header = start.decode(encoding, errors="ignore").split("\n", 1)[0]
-    try:
-        delimiter = csv.Sniffer().sniff(header, DELIMITERS).delimiter
-    except csv.Error:  # one column
-        delimiter = ","
-    return pd.read_csv(file, dtype=str, keep_default_na=False, encoding=encoding, sep=delimiter)
-
-
-def _encoding(file: Path, start: bytes) -> str:
-    """UTF-8 where the whole file is; else the likeliest of what spreadsheets write, logged."""
-    import charset_normalizer
-
-    if _decodes(file, "utf-8-sig"):
-        return "utf-8-sig"
-    guess = charset_normalizer.from_bytes(start, cp_isolation=list(OTHER_ENCODINGS)).best()
-    encoding = guess.encoding if guess else "cp1252"
-    if not _decodes(file, encoding):
-        raise DataError(
-            f"{file.name} must be text, but neither UTF-8 nor {encoding} reads it. "
-            "Convert it to UTF-8."
+        try:
+            encoding = detect_encoding(stream)
+        except TableError as error:
+            raise DataError(f"{file.name} must be text, but: {error}") from error
+        delimiter = detect_delimiter(
+            read_sample(stream, encoding), preferred="\t" if file.suffix == ".tsv" else ","
         )
-    logger.warning("%s is not UTF-8; it is read as %s", file.name, encoding)
-    return encoding
-
-
-def _decodes(file: Path, encoding: str) -> bool:
-    try:
-        with file.open(encoding=encoding) as stream:
-            while stream.read(1024 * 1024):
-                pass
-    except UnicodeError:
-        return False
-    return True
+    if not encoding.name.startswith("utf"):
+        logger.warning("%s is not UTF-8; it is read as %s", file.name, encoding.name)
+    return pd.read_csv(
+        file, dtype=str, keep_default_na=False, encoding=encoding.name, sep=delimiter
+    )
 
 
 READERS = {

@@ -251,6 +251,34 @@ def test_sigterm_saves_a_checkpoint_and_then_stops(
     assert resumed.metrics["train_loss"] == pytest.approx(undisturbed.metrics["train_loss"])
 
 
+def sigterm_twice() -> None:
+    for _ in range(2):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_sigterm_from_two_that_stop_the_same_group_is_one_stop(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_step(monkeypatch, 13, sigterm_twice)
+    with pytest.raises(TrainingStopped, match=f"SIGTERM.*step 14 of {STEPS}"):
+        run(data_dir, tmp_path)
+    assert last_good_checkpoint(checkpoints_dir(tmp_path)).name == "checkpoint-14"  # type: ignore[union-attr]
+
+
+def test_a_later_sigterm_stops_at_once(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.checkpoints.staging.ONE_STOP", 0.0)
+    at_step(monkeypatch, 13, sigterm_twice)
+    before = signal.signal(signal.SIGTERM, lambda number, frame: interrupt())
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(data_dir, tmp_path)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert last_good_checkpoint(checkpoints_dir(tmp_path)).name == "checkpoint-10"  # type: ignore[union-attr]
+
+
 def test_a_run_of_two_processes_is_not_resumed_by_one(
     data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from training.checkpoints.directory import (
     prune,
     rotate,
 )
-from training.checkpoints.exceptions import DiskFull, TrainingStopped
+from training.checkpoints.exceptions import DiskFull, Interrupted, TrainingStopped
 from training.checkpoints.manifest import MANIFEST, seal
 from training.checkpoints.room import checkpoint_bytes, model_bytes, room_required
 from training.checkpoints.staging import StagedCheckpoints
@@ -23,6 +23,7 @@ __all__ = [
     "MANIFEST",
     "STAGING",
     "DiskFull",
+    "Interrupted",
     "StagedCheckpoints",
     "TrainingStopped",
     "checkpoint_bytes",

@@ -1,16 +1,18 @@
 """The mixin for the Trainer: checkpoints that are staged, and a run that can be stopped."""
 
 import logging
+import math
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training.checkpoints.directory import PREFIX, STAGING, prune, put_in_place, rotate
-from training.checkpoints.exceptions import TrainingStopped
+from training.checkpoints.exceptions import Interrupted, TrainingStopped
 from training.checkpoints.manifest import read_manifest, seal
 from training.checkpoints.room import checkpoint_bytes, free_bytes, full_disk, no_room
 
@@ -24,6 +26,9 @@ else:
 logger = logging.getLogger(__name__)
 
 STATE = "trainer_state.json"
+# Whoever stops a whole group of processes reaches this one, and the one that leads it, too, which
+# passes it on: what comes within so many seconds of the first is the same stop.
+ONE_STOP = 3.0
 ROOM = 3  # a run holds two checkpoints while it writes a third
 
 
@@ -34,7 +39,7 @@ class StagedCheckpoints(_Trainer):
     """
 
     _staging: Path | None = None
-    _stop_asked = False
+    _stop_asked = ""  # by what
     _saved_step = 0
 
     def train(self, resume_from_checkpoint: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -42,8 +47,8 @@ class StagedCheckpoints(_Trainer):
 
         Raises:
             DiskFull: there is no room for the run's checkpoints.
-            TrainingStopped: SIGTERM came and a checkpoint was written, or the checkpoint is of
-                a run with another number of processes.
+            Interrupted: SIGTERM came, or ask_to_stop, and a checkpoint was written.
+            TrainingStopped: the checkpoint is of a run with another number of processes.
         """
         if resume_from_checkpoint:
             self._require_same_processes(Path(resume_from_checkpoint))
@@ -52,6 +57,14 @@ class StagedCheckpoints(_Trainer):
             self._require_room()
         with self._sigterm_noted():
             return super().train(resume_from_checkpoint, *args, **kwargs)
+
+    def ask_to_stop(self, by: str) -> None:
+        """Save a checkpoint at the end of this step, then raise Interrupted.
+
+        Args:
+            by: what the error says that the run was stopped by.
+        """
+        self._stop_asked = by
 
     @property
     def _directory(self) -> Path:
@@ -143,9 +156,15 @@ class StagedCheckpoints(_Trainer):
             yield  # signals belong to the main thread
             return
 
+        noted_at = math.inf
+
         def note(number: int, frame: Any) -> None:
-            self._stop_asked = True
-            signal.signal(signal.SIGTERM, previous)  # a second one stops at once
+            nonlocal noted_at
+            if time.monotonic() - noted_at > ONE_STOP:  # a second one stops at once
+                signal.signal(signal.SIGTERM, previous)
+                signal.raise_signal(signal.SIGTERM)
+            noted_at = min(noted_at, time.monotonic())
+            self.ask_to_stop("SIGTERM")
 
         previous = signal.signal(signal.SIGTERM, note) or signal.SIG_DFL
         try:
@@ -156,10 +175,10 @@ class StagedCheckpoints(_Trainer):
     def _stop_agreed(self) -> bool:
         """Whether any process was asked to stop: all save at the same step."""
         if self.args.world_size == 1:
-            return self._stop_asked
+            return bool(self._stop_asked)
         import torch
 
-        asked = torch.tensor(int(self._stop_asked), device=self.args.device)
+        asked = torch.tensor(int(bool(self._stop_asked)), device=self.args.device)
         return bool(self.accelerator.reduce(asked).item())
 
     def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:
@@ -171,9 +190,9 @@ class StagedCheckpoints(_Trainer):
             self.control.should_log = True
         super()._maybe_log_save_evaluate(*args, **kwargs)
         if stop:
-            raise TrainingStopped(
-                f"Stopped by SIGTERM; the checkpoint of step {step} of {self.state.max_steps} is "
-                "written."
+            raise Interrupted(
+                f"Stopped by {self._stop_asked or 'SIGTERM'}; the checkpoint of step {step} of "
+                f"{self.state.max_steps} is written."
             )
 
     def _init_training_state(self, *args: Any, **kwargs: Any) -> tuple[int, int]:

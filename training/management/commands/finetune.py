@@ -1,6 +1,6 @@
 """manage.py finetune: a run in the foreground, with its progress on the terminal."""
 
-import time
+import tempfile
 from argparse import ArgumentParser, BooleanOptionalAction
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,9 +87,11 @@ class Command(BaseCommand):
         try:
             name, config = _run(options)
             if options["dry_run"]:
-                self._dry_run(config)
+                with _reviewed_aside(config) as config:
+                    self._dry_run(config)
             elif options["generate_only"]:
-                self._generate_only(config, options["generate_only"])
+                with _reviewed_aside(config) as config:
+                    self._generate_only(config, options["generate_only"])
             elif options["seeds"]:
                 self._train_series(config, name, options["seeds"], resume=options["resume"])
             else:
@@ -127,6 +129,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{count:,} generated rows are in {path}")
 
     def _train(self, config: FinetuningConfig, name: str, *, resume: bool) -> None:
+        config = _with_reviewed(config, name)
         with _going_on(f"--name {name}"):
             result = _finetune(config, name, resume=resume)
         if not is_main_process():
@@ -144,6 +147,7 @@ class Command(BaseCommand):
         from training.series import require_series, run_series
 
         require_series(config, seeds)
+        config = _with_reviewed(config, series)  # once: the seeds are compared on the same rows
         with _going_on(f"--name {series} --seeds {' '.join(map(str, seeds))}"):
             results = run_series(
                 config,
@@ -174,6 +178,21 @@ def _finetune(config: FinetuningConfig, name: str, *, resume: bool) -> "Finetuni
         resume=resume,
         tracking_uri=tracking_uri(settings.VAR_DIR),
     )
+
+
+def _with_reviewed(config: FinetuningConfig, name: str) -> FinetuningConfig:
+    from training.reviewed import with_reviewed
+
+    return with_reviewed(config, settings.RUNS_DIR / name)
+
+
+@contextmanager
+def _reviewed_aside(config: FinetuningConfig) -> Iterator[FinetuningConfig]:
+    """`config` with the reviewed rows in a place that goes away, if it names them."""
+    from training.reviewed import with_reviewed
+
+    with tempfile.TemporaryDirectory() as directory:
+        yield with_reviewed(config, Path(directory))
 
 
 @contextmanager
@@ -223,8 +242,6 @@ def _run(options: dict[str, Any]) -> tuple[str, FinetuningConfig]:
             f"The {process_count()} processes of a run must share its name, but none is given. "
             "Give --name."
         )
-    return options["name"] or _default_name(config.data.dataset), config
+    from training.services import default_name
 
-
-def _default_name(dataset: str) -> str:
-    return f"{Path(dataset).stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return options["name"] or default_name(config.data.dataset), config

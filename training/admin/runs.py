@@ -1,0 +1,389 @@
+"""The pages of training runs: the list, the form that starts one, and the page that follows it."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import AdminForm
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    StreamingHttpResponse,
+)
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.cache import patch_cache_control
+from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.utils.http import content_disposition_header
+from django.utils.safestring import SafeString
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import HttpResponseClientRefresh, reswap, retarget
+
+from classifier.files import delete_stored, pieces
+from training import services
+from training.admin import presentation
+from training.charts import loss_chart
+from training.exceptions import InvalidRun
+from training.forms import StartForm, dataset_suggestions, hub_token_is_set, model_suggestions
+from training.models import TrainingRun
+
+# The report is a file that quotes texts of the data: nothing in it may run or be fetched, and it
+# has no origin of its own. Only our own pages may frame it.
+REPORT_POLICY = (
+    "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+    "frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
+)
+HEAVY = ("history", "log_tail", "error")  # columns that a list does not show
+
+
+class RunList(ChangeList):
+    def get_queryset(
+        self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
+    ) -> QuerySet[TrainingRun]:
+        return super().get_queryset(request, exclude_parameters).defer(*HEAVY)
+
+
+@admin.register(TrainingRun)
+class TrainingRunAdmin(admin.ModelAdmin):
+    list_display = (
+        "name",
+        "state",
+        "progress",
+        "accuracy",
+        "macro_f1",
+        "roc_auc",
+        "dataset",
+        "recipe_name",
+        "started_by",
+        "created_at",
+        "duration",
+    )
+    list_filter = ("status", "recipe", ("started_by", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("started_by",)
+    search_fields = ("name", "recipe", "config__data__dataset", "config__model__base_model")
+    search_help_text = "Part of a name, a recipe, a data set or a base model"
+    ordering = ("-created_at",)
+    list_per_page = 50
+
+    # The list
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return RunList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TrainingRun]:
+        runs: QuerySet[TrainingRun] = super().get_queryset(request)
+        return runs.select_related("started_by", "report", "model_version")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {"title": "Training runs", **(extra_context or {})}
+        return super().changelist_view(request, context)
+
+    @admin.display(description="status", ordering="status")
+    def state(self, run: TrainingRun) -> SafeString:
+        return presentation.status_pill(run)
+
+    @admin.display(description="progress")
+    def progress(self, run: TrainingRun) -> SafeString | str | None:
+        percent = presentation.percent_of(run)
+        if percent is None:
+            return None
+        if run.is_over:
+            return f"{percent} %"
+        return format_html(
+            '<progress class="run-bar" max="100" value="{}" aria-label="Progress"></progress>'
+            ' <span class="run-percent">{} %</span>',
+            percent,
+            percent,
+        )
+
+    @admin.display(description="recipe", ordering="recipe", empty_value="none")
+    def recipe_name(self, run: TrainingRun) -> str | None:
+        return run.recipe or None
+
+    @admin.display(description="data set", ordering="config__data__dataset")
+    def dataset(self, run: TrainingRun) -> str:
+        return str(run.config.get("data", {}).get("dataset", ""))
+
+    @admin.display(description="accuracy", ordering="metrics__test_accuracy")
+    def accuracy(self, run: TrainingRun) -> str | None:
+        return self._measured(run, "accuracy")
+
+    @admin.display(description="macro F1", ordering="metrics__test_f1_macro")
+    def macro_f1(self, run: TrainingRun) -> str | None:
+        return self._measured(run, "f1_macro")
+
+    @admin.display(description="ROC AUC", ordering="metrics__test_roc_auc")
+    def roc_auc(self, run: TrainingRun) -> str | None:
+        return self._measured(run, "roc_auc")
+
+    @admin.display(description="duration")
+    def duration(self, run: TrainingRun) -> str | None:
+        return presentation.duration_of(run) or None
+
+    def _measured(self, run: TrainingRun, name: str) -> str | None:
+        return presentation.measure(name, run.metrics.get(f"test_{name}")) or None
+
+    # Who may what
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        allowed: bool = super().has_delete_permission(request, obj)
+        return allowed and (obj is None or obj.is_over)
+
+    def delete_model(self, request: HttpRequest, obj: TrainingRun) -> None:
+        report = obj.report
+        super().delete_model(request, obj)
+        delete_stored(report)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[TrainingRun]) -> None:
+        for run in queryset:
+            self.delete_model(request, run)
+
+    # Addresses
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        name = "training_trainingrun"
+        own = [
+            path("add/fill/", view(self.fill_view), name=f"{name}_fill"),
+            # Not by admin_view: it would send the login page as the fragment.
+            path("<uuid:pk>/live/", self.live_view, name=f"{name}_live"),
+            path("<uuid:pk>/cancel/", view(self.cancel_view), name=f"{name}_cancel"),
+            path("<uuid:pk>/retry/", view(self.retry_view), name=f"{name}_retry"),
+            path("<uuid:pk>/report/", view(self.report_view), name=f"{name}_report"),
+            path(
+                "<uuid:pk>/report/download/",
+                view(self.report_view),
+                {"download": True},
+                name=f"{name}_download",
+            ),
+        ]
+        return own + super().get_urls()
+
+    # Starting
+
+    @method_decorator(csrf_protect)
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return self._start_page(request, self._new_form(request))
+        form = StartForm(request.POST)
+        if "_fill" in request.POST:
+            return self._start_page(request, form.refilled())
+        if form.is_valid() and (run := self._start(request, form)):
+            self.log_addition(request, run, [{"added": {}}])
+            messages.success(request, f"The run {run.name} has been started.")
+            return redirect(run)
+        return self._start_page(request, form)
+
+    @method_decorator(csrf_protect)
+    def fill_view(self, request: HttpRequest) -> HttpResponse:
+        """The fields, filled from the recipe that was just chosen."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        context = self._form_context(StartForm(request.POST).refilled())
+        return TemplateResponse(request, "training/fragments/start_fields.html", context)
+
+    def _new_form(self, request: HttpRequest) -> StartForm:
+        like = self._run_like(request)
+        if like:
+            return StartForm.filled(
+                presentation.recipe_of(like), presentation.values_of(like), name=like.name
+            )
+        return StartForm.filled(request.GET.get("recipe", ""), {})
+
+    def _run_like(self, request: HttpRequest) -> TrainingRun | None:
+        try:
+            pk = UUID(request.GET.get("like", ""))
+        except ValueError:
+            return None
+        run = self.get_queryset(request).filter(pk=pk).first()
+        return run if run and self.has_view_permission(request, run) else None
+
+    def _start(self, request: HttpRequest, form: StartForm) -> TrainingRun | None:
+        """The new run; None where the form says by now what stands against it."""
+        try:
+            return services.start_run(
+                name=form.cleaned_data["name"],
+                recipe=form.cleaned_data["recipe"],
+                overrides=form.overrides(),
+                started_by=request.user,
+            )
+        except InvalidRun as error:
+            form.place_error(error)
+            return None
+
+    def _start_page(self, request: HttpRequest, form: StartForm) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Start a training run",
+            "opts": self.opts,
+            "has_view_permission": self.has_view_permission(request),
+            "errors": form.errors if form.is_bound else {},
+            "datasets": dataset_suggestions(services.reviewed_count()),
+            "models": model_suggestions(),
+            **self._form_context(form),
+        }
+        return TemplateResponse(request, "admin/training/trainingrun/start.html", context)
+
+    def _form_context(self, form: StartForm) -> dict[str, Any]:
+        # It wants no more of a form than any form has.
+        first, hub, *folded = AdminForm(form, form.fieldsets, {}, model_admin=self)  # type: ignore[arg-type]
+        return {
+            "form": form,
+            "first": first,
+            "hub": hub,
+            "folded": folded,
+            "hub_token_is_set": hub_token_is_set(),
+        }
+
+    # Following one
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        run = self.get_object(request, unquote(object_id))
+        if run is None:
+            messages.warning(request, f"There is no run {object_id}. It may have been deleted.")
+            return redirect("admin:training_trainingrun_changelist")
+        if not self.has_view_permission(request, run):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "title": run.name,
+            "subtitle": None,
+            "original": run,
+            **self._run_context(request, run),
+        }
+        return TemplateResponse(request, "admin/training/trainingrun/run.html", context)
+
+    @method_decorator(never_cache)
+    def live_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """What has changed of a run since the page has it; asked for every two seconds."""
+        run = self.get_queryset(request).filter(pk=pk).first()
+        if (
+            run is None
+            or not self.admin_site.has_permission(request)
+            or not self.has_view_permission(request, run)
+        ):
+            return HttpResponseClientRefresh()  # the whole page says why
+        context = self._run_context(request, run)
+        if request.GET.get("state") != context["state_token"]:
+            whole = TemplateResponse(
+                request, "training/fragments/run.html", {**context, "announce": True}
+            )
+            return reswap(retarget(whole, "#run"), "outerHTML")
+        context["log_changed"] = request.GET.get("log") != context["log_token"]
+        return TemplateResponse(request, "training/fragments/run_live.html", context)
+
+    def _run_context(self, request: HttpRequest, run: TrainingRun) -> dict[str, Any]:
+        may_change = self.has_change_permission(request, run)
+        over = run.is_over
+        parameters = presentation.parameters_of(run)
+        return {
+            "run": run,
+            "opts": self.opts,
+            "pill": presentation.status_pill(run),
+            "status": presentation.status_of(run),
+            "sentence": presentation.state_sentence(run),
+            "state_token": presentation.state_token(run),
+            "log_token": presentation.log_token(run),
+            "percent": presentation.percent_of(run),
+            **presentation.figures_of(run),
+            "chart": loss_chart(run.history, total=0 if over else run.total),
+            "metrics": presentation.metrics_table(run.metrics),
+            "parameters": parameters,
+            "changed": [each for _, rows in parameters for each in rows if each.changed],
+            "tracking": presentation.tracking_of(run) if over else None,
+            "dataset": run.config.get("data", {}).get("dataset", ""),
+            "base_model": run.config.get("model", {}).get("base_model", ""),
+            "hub": run.config.get("publishing", {}).get("push_to_hub", ""),
+            "may_cancel": may_change and not over and not run.cancel_requested,
+            "may_retry": may_change and run.status in (run.Status.FAILED, run.Status.CANCELLED),
+            "may_start": self.has_add_permission(request),
+            "may_delete": self.has_delete_permission(request, run),
+            "may_view_model": request.user.has_perm("classifier.view_modelversion"),
+        }
+
+    # Changing its course
+
+    @method_decorator(require_POST)
+    @method_decorator(csrf_protect)
+    def cancel_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        run = self._changeable(request, pk)
+        if services.cancel(run.pk):
+            self.log_change(request, run, "Cancelled.")
+            messages.success(request, f"The run {run.name} is cancelled.")
+        else:
+            messages.warning(request, f"The run {run.name} was over already.")
+        return redirect(run)
+
+    @method_decorator(require_POST)
+    @method_decorator(csrf_protect)
+    def retry_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        run = self._changeable(request, pk)
+        if services.retry(run.pk):
+            self.log_change(request, run, "Started again.")
+            messages.success(request, f"The run {run.name} goes on.")
+        else:
+            messages.warning(request, f"The run {run.name} is at work or done already.")
+        return redirect(run)
+
+    def _changeable(self, request: HttpRequest, pk: UUID) -> TrainingRun:
+        run = self._viewable(request, pk)
+        if not self.has_change_permission(request, run):
+            raise PermissionDenied
+        return run
+
+    def _viewable(self, request: HttpRequest, pk: UUID) -> TrainingRun:
+        run = self.get_queryset(request).defer(*HEAVY).filter(pk=pk).first()
+        if not self.has_view_permission(request, run):
+            raise PermissionDenied
+        if run is None:
+            raise Http404("There is no such run.")
+        return run
+
+    # The report
+
+    @method_decorator(require_safe)
+    def report_view(
+        self, request: HttpRequest, pk: UUID, download: bool = False
+    ) -> HttpResponseBase:
+        run = self._viewable(request, pk)
+        if run.report is None:
+            raise Http404("This run has no report.")
+        response = StreamingHttpResponse(
+            pieces(run.report), content_type="text/html; charset=utf-8"
+        )
+        response["Content-Disposition"] = (
+            content_disposition_header(download, f"{run.name}-report.html") or "inline"
+        )
+        response["Content-Length"] = str(run.report.size)
+        response["Content-Security-Policy"] = REPORT_POLICY
+        response["X-Content-Type-Options"] = "nosniff"
+        response["X-Frame-Options"] = "SAMEORIGIN"
+        patch_cache_control(response, private=True, no_cache=True)
+        return response

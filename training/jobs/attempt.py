@@ -1,0 +1,118 @@
+"""One attempt of a run, in the process that was started for it."""
+
+import logging
+from pathlib import Path
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+
+from classifier.artefact import open_artefact
+from classifier.exceptions import ClassifierError
+from classifier.files import delete_stored, store
+from classifier.jobs import CancelRequested, Claim, ClaimLost, persistently
+from classifier.models import ModelVersion
+from classifier.shared_models import share
+from training.checkpoints import DiskFull, Interrupted, TrainingStopped
+from training.config import ConfigError, FinetuningConfig
+from training.finetuning import FinetuningResult, recorded_config, run_finetuning
+from training.history import finite
+from training.hub import HubError
+from training.jobs.output import output_file
+from training.jobs.watch import RunHeart, Watch
+from training.models import TrainingRun
+from training.reading import DataError
+from training.report import REPORT
+from training.reviewed import with_reviewed
+from training.sources import located
+from training.tracking import tracking_uri
+from training.tracking.redaction import redacted
+
+logger = logging.getLogger(__name__)
+
+UNANSWERED = (OperationalError, InterfaceError)
+# What these say is the rule, the value and the remedy; anything else is a fault of ours.
+EXPECTED = (ClassifierError, ConfigError, DataError, HubError)
+
+
+def carry_out(claim: Claim) -> None:
+    """Train until the end, or until the run has to stop, and write to the row which it was.
+
+    Its directories belong to one attempt at a time: one whose claim is lost writes nothing more.
+
+    Raises:
+        OperationalError, InterfaceError: the database does not answer for too long.
+    """
+    run = persistently(lambda: TrainingRun.objects.get(pk=claim.pk))
+    run_dir = Path(settings.RUNS_DIR) / run.name
+    heart = RunHeart(claim, output_file(run.name))
+    watch = Watch(heart, claim, run_dir / "checkpoints")
+    try:
+        with heart:
+            try:
+                result = _finetune(run, run_dir, claim, watch)
+                _succeed(run, run_dir, claim, heart, result)
+            except CancelRequested:
+                claim.cancel(**heart.last_words() | {"stage": ""})
+            except Interrupted as stopped:
+                logger.info("%s", stopped)
+                # With cancel_requested it ends, else it goes on from the checkpoint.
+                claim.release(keep_place=True, **heart.last_words() | {"stage": ""})
+            except ClaimLost:
+                raise
+            except UNANSWERED:
+                raise  # no fault of the run: whoever takes it up again goes on
+            except Exception as error:
+                logger.exception("The run failed")
+                claim.fail(_said(error), **heart.last_words())
+    except ClaimLost as error:
+        logger.warning("Nothing more is written: %s", error)
+
+
+def _finetune(run: TrainingRun, run_dir: Path, claim: Claim, watch: Watch) -> FinetuningResult:
+    config = FinetuningConfig.from_sections(run.config)
+    config = located(config, models_dir=settings.MODELS_DIR, datasets_dir=settings.DATASETS_DIR)
+    config = with_reviewed(config, run_dir)
+    resume = claim.attempt > 1
+    begun = (run_dir / "config.json").exists()
+    if resume and begun and recorded_config(run_dir.parent, run.name) != config:
+        raise ConfigError(
+            f"A run goes on in a folder of its own, but {run_dir.name} is that of a run with other "
+            "parameters. Start it again under another name."
+        )
+    return run_finetuning(
+        config,
+        name=run.name,
+        models_dir=settings.MODELS_DIR,
+        runs_dir=settings.RUNS_DIR,
+        datasets_dir=settings.DATASETS_DIR,
+        resume=resume,
+        tracking_uri=tracking_uri(settings.VAR_DIR),
+        observer=watch,
+    )
+
+
+def _succeed(
+    run: TrainingRun, run_dir: Path, claim: Claim, heart: RunHeart, result: FinetuningResult
+) -> None:
+    claim.heartbeat(stage="storing")  # a cancelling that comes now is too late
+    artefact = open_artefact(result.model_dir.resolve(), models_dir=settings.MODELS_DIR)
+    revision = artefact.revision()
+    version, _ = persistently(
+        lambda: ModelVersion.objects.get_or_create(name=run.name, revision=revision)
+    )
+    if settings.SHARE_MODELS and version.archive is None:
+        share(version, result.model_dir)
+    with (run_dir / REPORT).open("rb") as file:
+        report = store(file, f"{run.name}.html")
+    found = {"model_version": version, "report": report, "metrics": finite(result.metrics)}
+    claim.succeed(**heart.last_words() | {"stage": ""} | found)
+    delete_stored(run.report)
+
+
+def _said(error: Exception) -> str:
+    text = str(error)
+    if isinstance(error, DiskFull | TrainingStopped):
+        text = f"{text} Here: Retry goes on from the checkpoint."
+    elif not isinstance(error, EXPECTED):
+        text = f"{type(error).__name__}: {text} The log says where."
+    return redacted(text).replace("\0", "")

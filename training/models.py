@@ -1,0 +1,65 @@
+"""A fine-tuning run that was started from the admin or the API."""
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from django.urls import reverse
+
+from classifier.jobs import Job
+from classifier.jobs.progress import seconds_left
+from classifier.models import ModelVersion, StoredFile
+
+TRAINING = "training"  # the stage in which steps are done
+
+
+class TrainingRun(Job):
+    """A run of `finetune`, in a process of its own. `done` and `total` are training steps."""
+
+    name = models.CharField(
+        max_length=100,
+        unique=True,
+        validators=[
+            RegexValidator(
+                r"^[A-Za-z0-9][\w.-]*\Z",
+                "A name is made of letters, digits, '.', '_' and '-', and starts with a letter or "
+                "digit.",
+            )
+        ],
+        help_text="Of the run and of its model.",
+    )
+    recipe = models.CharField(max_length=100, blank=True, help_text="That it was started from.")
+    config = models.JSONField(help_text="All parameters, in the sections of a recipe.")
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False
+    )
+    epoch = models.FloatField(default=0, editable=False)
+    pace = models.FloatField(
+        default=0, editable=False, help_text="Steps a second, on the mean of this attempt."
+    )
+    history = models.JSONField(
+        default=list, editable=False, help_text="What the Trainer logged, thinned out."
+    )
+    log_tail = models.TextField(blank=True, editable=False, help_text="The end of its output.")
+    metrics = models.JSONField(default=dict, editable=False)
+    report = models.ForeignKey(
+        StoredFile, on_delete=models.SET_NULL, null=True, related_name="+", editable=False
+    )
+    model_version = models.ForeignKey(
+        ModelVersion, on_delete=models.PROTECT, null=True, editable=False
+    )
+
+    class Meta(Job.Meta):
+        pass
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Of its training; None where it does not train, or it cannot be told yet."""
+        if self.status != self.Status.RUNNING or self.stage != TRAINING:
+            return None
+        return seconds_left(done=self.done, total=self.total, pace=self.pace)
+
+    def get_absolute_url(self) -> str:
+        return reverse("admin:training_trainingrun_change", args=[self.pk])

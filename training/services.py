@@ -1,0 +1,212 @@
+"""What the admin, the API and the command share: starting, cancelling and retrying runs."""
+
+import itertools
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from classifier.jobs import wake, wake_on_commit
+from classifier.texts import json_type
+from training.config import SECTIONS, ConfigError, FinetuningConfig, with_overrides
+from training.exceptions import InvalidRun
+from training.models import TrainingRun
+from training.names import RESERVED, require_name, taken_by
+from training.recipes import load_recipe, recipe_names
+from training.reviewed import require_enough_reviewed, reviewed_count
+from training.sources import REVIEWED, require_site_sources
+from training.tasks import train
+
+__all__ = ["cancel", "default_name", "retry", "reviewed_count", "start_run"]
+
+PARAMETERS = tuple(item.name for kind in SECTIONS.values() for item in fields(kind))
+LONGEST = 500  # characters of a parameter
+LARGEST = 2**53  # of a number; every database and every reader of JSON holds it as it is
+_FLAG = re.compile(r"--([a-z]+(?:-[a-z]+)*)")
+
+
+def start_run(
+    *,
+    name: str = "",
+    recipe: str = "",
+    overrides: Mapping[str, Any] | None = None,
+    started_by: AbstractBaseUser | AnonymousUser | None = None,
+) -> TrainingRun:
+    """Queue a run; whatever is wrong with it is said now, not by the worker.
+
+    Args:
+        name: of the run and of its model; "" takes the data set's and the time.
+        recipe: one of recipe_names(), or "" for the defaults.
+        overrides: parameters by their names, whatever their section.
+
+    Raises:
+        InvalidRun: a rule is broken, or the name is taken; nothing is queued.
+    """
+    config = _config(recipe, dict(overrides or {}))
+    require_site_sources(config)
+    if config.data.dataset == REVIEWED:
+        require_enough_reviewed()
+    name = name or _free_name(config.data.dataset)
+    _require_name(name)
+    run = TrainingRun(
+        name=name,
+        recipe=recipe,
+        config=config.to_sections(),
+        started_by_id=getattr(started_by, "pk", None),
+    )
+    try:
+        with transaction.atomic():
+            run.save(force_insert=True)
+    except IntegrityError as error:
+        raise _name_taken(name) from error
+    run.refresh_from_db()
+    wake_on_commit(train, run)
+    return run
+
+
+def cancel(pk: UUID) -> bool:
+    """Cancel a run that waits, and ask one that is at work to end; False for one that is over."""
+    return bool(TrainingRun.objects.request_cancel(pk))
+
+
+def retry(pk: UUID) -> bool:
+    """Queue a run again that failed or was cancelled; False for any other.
+
+    It goes on from its last checkpoint, where it has one.
+    """
+    ended = [TrainingRun.Status.FAILED, TrainingRun.Status.CANCELLED]
+    queued = TrainingRun.objects.filter(pk=pk, status__in=ended).update(
+        status=TrainingRun.Status.QUEUED,
+        queued_at=Now(),
+        finished_at=None,
+        cancel_requested=False,
+        worker_losses=0,
+        stopping=False,
+        woken_at=None,
+        stage="",
+        error="",
+    )
+    if queued:
+        transaction.on_commit(lambda: wake(train, TrainingRun, pk))
+    return bool(queued)
+
+
+def default_name(dataset: str) -> str:
+    """What a run is called that is given no name: its data set and the time."""
+    return f"{Path(dataset).stem[:70]}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _free_name(dataset: str) -> str:
+    name = default_name(dataset)
+    numbered = (f"{name}-{number}" for number in itertools.count(2))
+    return next(each for each in itertools.chain([name], numbered) if not _is_taken(each))
+
+
+def _config(recipe: str, overrides: dict[str, Any]) -> FinetuningConfig:
+    if recipe and recipe not in recipe_names():
+        raise InvalidRun(
+            code="recipe_unknown",
+            field="recipe",
+            rule=f"recipe is one of {', '.join(recipe_names())}, or empty.",
+            value=repr(recipe[:LONGEST]),
+            remedy="Choose one of them.",
+        )
+    for key, value in overrides.items():
+        _require_storable(key, value)
+    try:
+        if recipe:
+            return load_recipe(recipe, overrides)
+        return FinetuningConfig.from_sections(with_overrides({}, overrides))
+    except ConfigError as error:
+        raise _invalid(error) from error
+
+
+def _invalid(error: ConfigError) -> InvalidRun:
+    """The same for those who give parameters by name and not as flags."""
+    rule, value, remedy = error.parts or (str(error), "another", "Mend it.")
+    rule, remedy = (
+        _FLAG.sub(lambda flag: flag[1].replace("-", "_"), text) for text in (rule, remedy)
+    )
+    named = (word for word in re.findall(r"\w+", f"{rule} {remedy}") if word in PARAMETERS)
+    return InvalidRun(
+        code="parameter",
+        field=next(named, None),
+        rule=f"{rule}.",
+        value=value[:LONGEST],
+        remedy=remedy,
+    )
+
+
+def _require_storable(key: str, value: object) -> None:
+    """Refuse what no parameter may be, before a rule or a database trips over it."""
+    rule = remedy = ""
+    shown = repr(value)[:LONGEST] if isinstance(value, str | int | float) else json_type(value)
+    if key not in PARAMETERS:
+        rule, remedy = "A parameter is one of a recipe.", "Its sections are listed at /api/docs."
+        shown = repr(key[:LONGEST])
+    elif isinstance(value, str) and (len(value) > LONGEST or not (value + " ").isprintable()):
+        rule = f"{key} has at most {LONGEST} characters, all of them printable."
+        remedy = "Shorten it, or remove the others."
+    elif isinstance(value, int | float) and not abs(value) <= LARGEST:  # so is NaN refused
+        rule, remedy = f"{key} is a number of at most {LARGEST:,}.", "Give a smaller one."
+    elif not isinstance(value, str | int | float):
+        rule, remedy = f"{key} is a text, a number, or true or false.", "Mend its type."
+    if rule:
+        raise InvalidRun(
+            code="parameter",
+            field=key if key in PARAMETERS else None,
+            rule=rule,
+            value=shown,
+            remedy=remedy,
+        )
+
+
+def _require_name(name: str) -> None:
+    longest = TrainingRun._meta.get_field("name").max_length or LONGEST
+    if len(name) > longest:
+        raise InvalidRun(
+            code="name",
+            field="name",
+            rule=f"A run's name has at most {longest} characters.",
+            value=f"{len(name)}",
+            remedy="Shorten it.",
+        )
+    try:
+        require_name(name)
+    except ConfigError as error:
+        raise InvalidRun(
+            code="name",
+            field="name",
+            rule="A run's name is made of letters, digits, '.', '_' and '-', starts with a letter "
+            f"or digit, and is none of {', '.join(RESERVED)}.",
+            value=repr(name),
+            remedy="Give another.",
+        ) from error
+    if _is_taken(name):
+        raise _name_taken(name)
+
+
+def _is_taken(name: str) -> bool:
+    """By a run of the site, or by a run or a model of the terminal."""
+    run_dir, model_dir = Path(settings.RUNS_DIR) / name, Path(settings.MODELS_DIR) / name
+    return TrainingRun.objects.filter(name=name).exists() or bool(
+        taken_by(run_dir=run_dir, model_dir=model_dir)
+    )
+
+
+def _name_taken(name: str) -> InvalidRun:
+    return InvalidRun(
+        code="name_taken",
+        field="name",
+        rule="A run's name must be new.",
+        value=f"there is a run or a model {name!r}",
+        remedy="Give another name.",
+    )

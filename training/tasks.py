@@ -1,0 +1,27 @@
+"""What Celery runs of training: a wake-up, and the search for lost workers."""
+
+import logging
+
+from celery import shared_task
+
+from classifier.jobs import shutting_down, wake_waiting
+from training.jobs.supervision import supervise
+from training.models import TrainingRun
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task
+def train() -> None:
+    """Carry out the runs that wait, one after the other, until none does."""
+    while not shutting_down() and (claim := TrainingRun.objects.claim_next()):
+        supervise(claim)
+
+
+@shared_task
+def reap_training_runs() -> None:
+    """Take back the runs of lost workers, and wake a worker for those that wait."""
+    for reaped in TrainingRun.objects.reap():
+        logger.warning("The worker of run %s was lost; it is %s", reaped.pk, reaped.status)
+    if sent := wake_waiting(train, TrainingRun):
+        logger.info("Woke workers for %d waiting runs", sent)
