@@ -6,6 +6,7 @@ bindings; here a binding is what each process declares for itself, so nothing ca
 or missing.
 """
 
+import logging
 import time
 import uuid
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 
 from kombu.transport import virtual
 from kombu.utils.json import dumps, loads
+
+logger = logging.getLogger(__name__)
 
 
 class Channel(virtual.Channel):
@@ -25,8 +28,12 @@ class Channel(virtual.Channel):
     def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
         path = self.folder / f"{time.time_ns():020}_{uuid.uuid4().hex}.{queue}.msg"
         draft = _hidden(path)
-        draft.write_text(dumps(message), encoding="utf-8")
-        draft.rename(path)
+        try:
+            draft.write_text(dumps(message), encoding="utf-8")
+            draft.rename(path)
+        except OSError:  # a full disk: leave it no fuller
+            draft.unlink(missing_ok=True)
+            raise
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:
         for path in self._messages(queue):
@@ -35,7 +42,13 @@ class Channel(virtual.Channel):
                 path.rename(taken)
             except FileNotFoundError:  # another worker has it
                 continue
-            message = loads(taken.read_text(encoding="utf-8"))
+            try:
+                message = loads(taken.read_text(encoding="utf-8"))
+                _ = message["properties"]["delivery_tag"], message["body"]
+            except (OSError, ValueError, LookupError, TypeError) as error:
+                # It stays there, hidden: it shall not stop the worker, nor be tried again.
+                logger.error("%s holds no message and is set aside: %r", taken, error)
+                continue
             taken.unlink()
             return message
         raise Empty
@@ -70,3 +83,8 @@ class Transport(virtual.Transport):
     def __init__(self, client: Any, **kwargs: Any) -> None:
         super().__init__(client, **kwargs)
         self.state = virtual.BrokerState()
+
+    def drain_events(self, connection: Any, timeout: float | None = None) -> None:
+        # Between two of these a worker sees that it shall stop; Celery would wait for a second.
+        wait = self.polling_interval
+        super().drain_events(connection, timeout=min(wait if timeout is None else timeout, wait))

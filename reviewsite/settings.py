@@ -56,8 +56,6 @@ else:
 
 HTTPS = env.bool("HTTPS", default=DEPLOYED)
 SECURE_SSL_REDIRECT = HTTPS
-# The load balancer asks for these over plain HTTP, on the inside.
-SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -77,6 +75,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django_htmx",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -84,6 +83,7 @@ INSTALLED_APPS = [
     "training",
 ]
 MIDDLEWARE = [
+    "reviewsite.middleware.probes",
     "reviewsite.middleware.without_foreign_charset",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -93,6 +93,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "reviewsite.middleware.DatabaseOutage",
 ]
 ROOT_URLCONF = "reviewsite.urls"
 WSGI_APPLICATION = "reviewsite.wsgi.application"
@@ -144,6 +146,11 @@ else:
     }
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # seconds
 
+# Whether trained models are kept in the database, too, where other hosts find them
+SHARE_MODELS = env.bool(
+    "SHARE_MODELS", default=DATABASES["default"]["ENGINE"] != "django.db.backends.sqlite3"
+)
+
 # Language and time
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
@@ -181,16 +188,33 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
+# Jobs: who works on what, and for how long without a sign of life
+JOB_LEASE_SECONDS = env.float("JOB_LEASE_SECONDS", default=60.0)
+JOB_HEARTBEAT_SECONDS = env.float("JOB_HEARTBEAT_SECONDS", default=5.0)
+# An attempt of a training run that is cancelled, or asked to stop, may take so long to obey.
+TRAINING_CANCEL_SECONDS = env.float("TRAINING_CANCEL_SECONDS", default=30.0)
+TRAINING_STOP_SECONDS = env.float("TRAINING_STOP_SECONDS", default=60.0)
+REAP_SECONDS = env.float("REAP_SECONDS", default=15.0)  # between looks for lost workers
+
+# Bulk rating
+BULK_MAX_BYTES = env.int("BULK_MAX_BYTES", default=1024 * 1024 * 1024)  # of one file
+BULK_MAX_WAITING = env.int("BULK_MAX_WAITING", default=50)  # jobs; more are refused
+BULK_RETENTION_HOURS = env.int("BULK_RETENTION_HOURS", default=24)  # of results
+
 # Queue: files under VAR_DIR, or Redis
 REDIS_URL = env.str("REDIS_URL", default="")
-CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, str | int]
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, str | int | bool]
 if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
     # Bounds what a request can wait for a broker that is down (refused) or hangs.
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "socket_connect_timeout": 1,  # seconds
         "socket_timeout": 2,  # seconds
-        "max_retries": 1,
+        "max_retries": 0,
+        # A message is gone once it is taken: it only wakes a worker. With emulated acks, a worker
+        # whose one process is at work acks when that ends, and Redis gives the message to others
+        # meanwhile; an ack that fails then keeps the worker from taking any other.
+        "ack_emulation": False,
     }
 else:
     CELERY_BROKER_URL = "files://localhost"
@@ -201,6 +225,14 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_TASK_IGNORE_RESULT = True  # what a task did is written into our own tables
 CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_ACKS_LATE = False  # the row is the job: a message that comes twice is of no use
+CELERY_TASK_DEFAULT_QUEUE = "celery"  # short work; what takes long has queues of its own
+CELERY_TASK_ROUTES = {
+    "classifier.tasks.rate_bulk_jobs": {"queue": "bulk"},
+    "training.tasks.train": {"queue": "training"},
+}
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_TIMER_PRECISION = 0.2  # seconds until a worker that shall stop notices
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = TIME_ZONE
@@ -209,7 +241,17 @@ CELERY_BEAT_SCHEDULE = {
     "purge-expired-texts": {
         "task": "classifier.tasks.purge_expired_texts",
         "schedule": 3600,  # seconds
-    }
+    },
+    "take-back-jobs-of-lost-workers": {
+        "task": "classifier.tasks.reap_bulk_jobs",
+        "schedule": REAP_SECONDS,
+        "options": {"expires": REAP_SECONDS},
+    },
+    "take-back-runs-of-lost-workers": {
+        "task": "training.tasks.reap_training_runs",
+        "schedule": REAP_SECONDS,
+        "options": {"expires": REAP_SECONDS},
+    },
 }
 
 # Classifier

@@ -4,6 +4,7 @@ import json
 import re
 import urllib.error
 import urllib.request
+import uuid
 from dataclasses import dataclass
 from email.message import Message
 from http.cookiejar import CookieJar
@@ -39,6 +40,24 @@ def predict(site: Site, body: dict[str, Any]) -> Answer:
     )
 
 
+def rate_file(site: Site, name: str, content: bytes) -> Answer:
+    """POST /api/bulk."""
+    return _answer(urllib.request.build_opener(), file_request(site, name, content))
+
+
+def file_request(site: Site, name: str, content: bytes) -> urllib.request.Request:
+    boundary = uuid.uuid4().hex
+    head = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+        "Content-Type: text/csv\r\n\r\n"
+    )
+    return urllib.request.Request(
+        f"{site.url}/api/bulk",
+        data=head.encode() + content + f"\r\n--{boundary}--\r\n".encode(),
+        headers={"Content-Type": f"multipart/form-data; boundary={boundary}"},
+    )
+
+
 def submit(site: Site, text: str) -> Answer:
     """Fill in the form as a browser does: cookie, token, redirect."""
     opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
@@ -47,6 +66,11 @@ def submit(site: Site, text: str) -> Answer:
     assert token
     fields = {"csrfmiddlewaretoken": token[1], "text": text}
     return _answer(opener, urllib.request.Request(f"{site.url}/", data=urlencode(fields).encode()))
+
+
+def download(site: Site, path: str) -> bytes:
+    with urllib.request.urlopen(f"{site.url}{path}", timeout=120) as response:
+        return bytes(response.read())
 
 
 def _answer(opener: urllib.request.OpenerDirector, request: urllib.request.Request) -> Answer:

@@ -1,21 +1,25 @@
-"""PostgreSQL and Redis of this machine; each test gets a database that is empty."""
+"""PostgreSQL of this machine and a Redis of the test's own; each is empty."""
 
 import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
-import redis
 
 from tests.gates import missing
+from tests.servers import own_redis
 
 
 @pytest.fixture
 def postgresql_url() -> Iterator[str]:
     """A database of this test's own on the server of TEST_DATABASE_URL."""
-    server = _url("TEST_DATABASE_URL")
+    # No default: databases are made and dropped on the server that it names.
+    server = os.environ.get("TEST_DATABASE_URL") or missing(
+        "SERVICES", "TEST_DATABASE_URL is not set."
+    )
     name = f"reviewsite_test_{uuid.uuid4().hex}"
     try:
         connection = psycopg.connect(server, autocommit=True, connect_timeout=5)
@@ -28,18 +32,7 @@ def postgresql_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def redis_url() -> Iterator[str]:
-    """The database of TEST_REDIS_URL, emptied before and after."""
-    url = _url("TEST_REDIS_URL")
-    with redis.Redis.from_url(url, socket_connect_timeout=5) as client:
-        try:
-            client.flushdb()
-        except redis.ConnectionError as error:
-            missing("SERVICES", f"Redis at TEST_REDIS_URL does not answer: {error}.")
-        yield url
-        client.flushdb()
-
-
-def _url(name: str) -> str:
-    # No default: the tests empty what it names.
-    return os.environ.get(name) or missing("SERVICES", f"{name} is not set.")
+def redis_url(tmp_path: Path) -> Iterator[str]:
+    """A Redis of this test's own, so that tests in several processes empty none but theirs."""
+    with own_redis(tmp_path) as server:
+        yield server.url

@@ -27,6 +27,7 @@ def test_make_run_serves_and_ctrl_c_stops_all_of_it(tiny_model_dir: Path, tmp_pa
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does at Ctrl-C
         started = time.monotonic()
         process.wait(timeout=STOP_SECONDS)
+        # After five seconds honcho kills what is left, and says so.
         assert time.monotonic() - started < 10
     finally:
         said = site.log.read_text()
@@ -36,8 +37,8 @@ def test_make_run_serves_and_ctrl_c_stops_all_of_it(tiny_model_dir: Path, tmp_pa
         process.wait()
     assert left == []
     assert f"http://127.0.0.1:{site.url.rpartition(':')[2]}/admin/" in said
-    assert "web.1 stopped (rc=0)" in said
-    assert "worker.1 stopped (rc=0)" in said
+    for name in ("web", "worker-training", "worker-bulk", "beat"):
+        assert f"{name}.1 stopped (rc=0)" in said
     for alarm in ("Traceback", "WARNING", "ERROR", "SIGKILL", "Loading weights"):
         assert alarm not in said
 

@@ -31,21 +31,21 @@ def queue(request: pytest.FixtureRequest) -> dict[str, str]:
     return {} if request.param == "files" else {"REDIS_URL": request.getfixturevalue("redis_url")}
 
 
-def test_the_worker_purges_expired_texts_and_stops_when_told(
+def test_beat_purges_expired_texts_and_stops_when_told(
     queue: dict[str, str], tmp_path: Path
 ) -> None:
     site = Site.prepared(tmp_path, TEXT_RETENTION_DAYS="30", **queue)
-    log = tmp_path / "worker.log"
-    with site.running(command("worker"), log=log) as worker:
+    log = tmp_path / "beat.log"
+    with site.running(command("beat"), log=log) as beat:
         site.manage("shell", "--no-imports", "--command", KEEP_AN_OLD_TEXT_AND_ASK_FOR_THE_PURGE)
         deadline = time.monotonic() + SECONDS
-        while "" not in texts(site) and time.monotonic() < deadline and worker.poll() is None:
+        while "" not in texts(site) and time.monotonic() < deadline and beat.poll() is None:
             time.sleep(0.1)
         assert texts(site) == {"", "Of 1 days ago"}, log.read_text()
 
-        worker.send_signal(signal.SIGTERM)
+        beat.send_signal(signal.SIGTERM)
         started = time.monotonic()
-        assert worker.wait(timeout=STOP_SECONDS) == 0
+        assert beat.wait(timeout=STOP_SECONDS) == 0
         assert time.monotonic() - started < 10
 
     said = log.read_text()
