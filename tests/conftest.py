@@ -54,3 +54,12 @@ def site(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     var_dir = tmp_path_factory.mktemp("site")
     with Site.started(var_dir, CLASSIFIER_MODEL=str(tiny_model_dir)) as running:
         yield running
+
+
+# These wait longest, for processes that load a model.
+LONG = ("tests/services", "tests/training/jobs", "tests/browser", "tests/classifier/test_rate_file")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first, so that no process is left alone with one at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
