@@ -42,6 +42,15 @@ def join(*, cpu: bool) -> None:
         PartialState(cpu=cpu, timeout=PATIENCE)
 
 
+def leave() -> None:
+    """Part from the other processes, when none of them waits for another any more."""
+    if process_count() > 1:
+        from accelerate import PartialState
+
+        # Gloo's threads that outlive the interpreter abort a process that has done all its work.
+        PartialState().destroy_process_group()
+
+
 def from_main(value: T) -> T:
     """The main process's `value`, in every process; the others wait for it. After join()."""
     if process_count() == 1:
