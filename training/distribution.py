@@ -1,6 +1,8 @@
 """The processes of one run: torchrun or accelerate launch starts several, rank 0 alone writes."""
 
+import logging
 import os
+import sys
 from datetime import timedelta
 from typing import TypeVar
 
@@ -43,12 +45,16 @@ def join(*, cpu: bool) -> None:
 
 
 def leave() -> None:
-    """Part from the other processes, when none of them waits for another any more."""
-    if process_count() > 1:
-        from accelerate import PartialState
+    """End a process that worked beside others, all of its work written; does nothing to one alone.
 
-        # Gloo's threads that outlive the interpreter abort a process that has done all its work.
-        PartialState().destroy_process_group()
+    Gloo's threads let go of tensors, for which they need the interpreter: they abort a process
+    whose interpreter has ended, and block one that waits for them in a destructor.
+    """
+    if process_count() > 1:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def from_main(value: T) -> T:

@@ -16,7 +16,7 @@ from training.card import licence_of, model_card, without_paths
 from training.checkpoints import last_good_checkpoint, model_bytes, room_required
 from training.config import ConfigError, FinetuningConfig, TrainingConfig
 from training.data import LabelledSplits, load_splits
-from training.distribution import from_main, is_main_process, join, leave, process_count
+from training.distribution import from_main, is_main_process, join, process_count
 from training.evaluation import evaluate_in_detail
 from training.export import draft_of, publish, save_adapter, save_artefact, write_json
 from training.hub import Hub, HubError, push_model
@@ -135,9 +135,7 @@ def run_finetuning(
             _track_facts(tracker, facts, model_dir, run_dir)
     if main:
         _push(config, model_dir, observer)
-    metrics = from_main(metrics)
-    leave()
-    return FinetuningResult(model_dir=model_dir, metrics=metrics)
+    return FinetuningResult(model_dir=model_dir, metrics=from_main(metrics))
 
 
 def prepare(

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from classifier.exceptions import ModelNotReady
 from training.config import SECTIONS, ConfigError, FinetuningConfig, with_overrides
-from training.distribution import is_main_process, process_count
+from training.distribution import is_main_process, leave, process_count
 from training.recipes import load_recipe, recipe_description, recipe_names
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ class Command(BaseCommand):
                 self._train(config, name, resume=options["resume"])
         except (ConfigError, DataError, HubError, ModelNotReady) as error:
             raise CommandError(str(error)) from error
+        leave()
 
     def _list_recipes(self) -> None:
         for name in recipe_names():
