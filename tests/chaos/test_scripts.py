@@ -20,7 +20,7 @@ SHORT = {
 PLANTED = {
     "kill_training": ("trust-newest", ("--kills", "12")),
     "kill_worker": ("no-reaper", ()),
-    "kill_bulk": ("no-fence", ("--rows", "8000", "--kills", "10")),
+    "kill_bulk": ("no-lease", ()),
     "break_broker": ("forget", ()),
     "restart_postgresql": ("fsync-off", ()),
     "million_rows": ("slurp", ()),
