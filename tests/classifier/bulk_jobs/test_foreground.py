@@ -66,15 +66,21 @@ def test_texts_are_kept_where_it_is_asked_for(
     assert Prediction.objects.filter(source="bulk").count() == 294
 
 
-def test_a_command_that_was_interrupted_finds_its_job_again(
-    source: Path, served_model: Path, meanwhile: Callable[..., None]
-) -> None:
+def interrupted(source: Path, meanwhile: Callable[..., None]) -> None:
+    """The command, ended by Ctrl-C while its job waits."""
+
     def interrupt() -> None:
         raise KeyboardInterrupt
 
     meanwhile(interrupt)
     with pytest.raises(KeyboardInterrupt):
         rate(source)
+
+
+def test_a_command_that_was_interrupted_finds_its_job_again(
+    source: Path, served_model: Path, meanwhile: Callable[..., None]
+) -> None:
+    interrupted(source, meanwhile)
     work.work()
 
     rate(source)
@@ -86,12 +92,7 @@ def test_a_command_that_was_interrupted_finds_its_job_again(
 def test_another_question_is_another_job(
     source: Path, served_model: Path, meanwhile: Callable[..., None]
 ) -> None:
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
-    meanwhile(interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        rate(source)
+    interrupted(source, meanwhile)
     meanwhile(work.work)
 
     rate(source, "--keep")
