@@ -4,7 +4,6 @@ The directory is what transformers' save_pretrained writes: config.json, model.s
 tokenizer.json. No heavy import here: system checks and readiness use it.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,10 +12,10 @@ from typing import Any
 
 from classifier.exceptions import ModelNotReady
 from classifier.labels import NEGATIVE, POSITIVE, labels_of
+from classifier.model_files import FILES, revision_of
 from classifier.starter import installer
 
 STARTER = "starter"
-FILES = ("config.json", "model.safetensors", "tokenizer.json")
 MAX_HEADER_BYTES = 10 << 20  # of model.safetensors; that of MiniLM has 12 kB
 # Keys with which config.json has made transformers fetch and run code (CVE-2026-4372 and -5241
 # among them), or load weights from another file than model.safetensors.
@@ -46,11 +45,7 @@ class Artefact:
 
     def revision(self) -> str:
         """Twelve hexadecimal digits that change whenever a file of the model does."""
-        digest = hashlib.sha256()
-        for name in FILES:
-            with (self.directory / name).open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        return digest.hexdigest()[:12]
+        return revision_of(self.directory)
 
     def positive_index(self) -> int:
         """Which output is POSITIVE.

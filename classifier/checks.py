@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
 from classifier.artefact import open_artefact
+from classifier.engines import DEVICES, KINDS
 from classifier.exceptions import ModelNotReady
 
 
@@ -34,6 +35,19 @@ def limits_are_consistent(**kwargs: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+@register()
+def engine_and_device_are_known(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"{name} must be one of {', '.join(known)}, but it is {getattr(settings, name)!r}.",
+            hint=f"Try its default, {known[0]}.",
+            id="classifier.E004",
+        )
+        for name, known in (("CLASSIFIER_ENGINE", KINDS), ("CLASSIFIER_DEVICE", DEVICES))
+        if getattr(settings, name) not in known
+    ]
 
 
 @register(deploy=True)

@@ -12,7 +12,7 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from classifier.artefact import Artefact, open_artefact
-from classifier.engines import Engine, open_engine
+from classifier.engines import AUTO, CPU, Engine, open_engine
 from classifier.exceptions import ModelNotReady
 from classifier.ratings import confidence_rating
 from classifier.windows import RULE, combine, softmax
@@ -41,13 +41,11 @@ class Classification:
 class Predictor:
     """A loaded model and what it is called. Safe to share between threads."""
 
-    def __init__(self, artefact: Artefact, engine: Engine) -> None:
+    def __init__(self, artefact: Artefact, revision: str, engine: Engine) -> None:
         self.artefact = artefact
         self.name = artefact.name
-        self.revision = artefact.revision()
+        self.revision = revision
         self._engine = engine
-        # One text at a time: fast tokenizers keep truncation settings that threads would share.
-        self._lock = threading.Lock()
 
     def logits(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, rule: str = RULE
@@ -62,8 +60,7 @@ class Predictor:
         """
         if not texts:
             return np.empty((0, len(self.artefact.labels))), []
-        with self._lock:
-            read = self._engine.read(texts, pairs)
+        read = self._engine.read(texts, pairs)
         combined = np.stack([combine(windows, rule) for windows in read])
         if not np.isfinite(combined).all():
             raise ModelNotReady(
@@ -101,6 +98,13 @@ class Predictor:
         )
 
 
+def open_predictor(artefact: Artefact, *, engine: str = AUTO, device: str = CPU) -> Predictor:
+    """Load a model with the engine that is asked for; arguments and errors as open_engine."""
+    revision = artefact.revision()
+    opened = open_engine(artefact.directory, revision, kind=engine, device=device)
+    return Predictor(artefact, revision, opened)
+
+
 def load_predictor(model: str | Path, *, models_dir: Path) -> Predictor:
     """Load a model and rate a short and a long text with it, so that it is warm and works.
 
@@ -109,7 +113,9 @@ def load_predictor(model: str | Path, *, models_dir: Path) -> Predictor:
     """
     artefact = open_artefact(model, models_dir=models_dir)
     try:
-        predictor = Predictor(artefact, open_engine(artefact.directory))
+        predictor = open_predictor(
+            artefact, engine=settings.CLASSIFIER_ENGINE, device=settings.CLASSIFIER_DEVICE
+        )
         predictor.classify(WARM_UP)
     except ModelNotReady:
         raise

@@ -3,7 +3,7 @@
 Standard library and numpy only.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,8 +74,46 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return exponentials / exponentials.sum()
 
 
-def head_of(text: str, max_tokens: int, tokenizer: Any) -> str:
-    """`text` up to its first `max_tokens` tokens, as a tokenizer of transformers counts them."""
-    read = tokenizer(text, add_special_tokens=False, verbose=False, return_offsets_mapping=True)
-    offsets = read["offset_mapping"]
+def overlap(max_tokens: int) -> int:
+    """Tokens that two neighbouring windows of at most `max_tokens` share."""
+    return min(OVERLAP, max_tokens // 4)
+
+
+def by_text(
+    owners: NDArray[np.int64], logits: NDArray[np.float64], tokens: NDArray[np.int64]
+) -> list[WindowLogits]:
+    """Windows, put together by text.
+
+    Args:
+        owners: shape (windows,), rising: which text each window is of; each text has one at least.
+        logits: shape (windows, labels).
+        tokens: shape (windows,).
+    """
+    starts = np.flatnonzero(np.diff(owners, prepend=-1))
+    ends = [*starts[1:], len(owners)]
+    return [
+        WindowLogits(logits=logits[start:end], tokens=tokens[start:end])
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def head_of(
+    text: str, max_tokens: int, offsets_of: Callable[[str], Sequence[tuple[int, int]]]
+) -> str:
+    """`text` up to its first `max_tokens` tokens.
+
+    Args:
+        offsets_of: gives the place of each token of a text, the special ones left out.
+    """
+    offsets = offsets_of(text)
     return text if len(offsets) <= max_tokens else text[: offsets[max_tokens - 1][1]]
+
+
+def offsets_with(tokenizer: Any) -> Callable[[str], Sequence[tuple[int, int]]]:
+    """For `head_of`: the places of tokens, as a tokenizer of transformers finds them."""
+
+    def offsets_of(text: str) -> Sequence[tuple[int, int]]:
+        read = tokenizer(text, add_special_tokens=False, verbose=False, return_offsets_mapping=True)
+        return read["offset_mapping"]
+
+    return offsets_of

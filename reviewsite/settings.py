@@ -256,6 +256,10 @@ CELERY_BEAT_SCHEDULE = {
 
 # Classifier
 CLASSIFIER_MODEL = env.str("CLASSIFIER_MODEL", default="starter")  # or a model's directory
+# The engine: onnx (the model's exported graph, on the CPU), torch, or auto: the graph where the
+# model has one. The device of the torch engine: cpu, or cuda.
+CLASSIFIER_ENGINE = env.str("CLASSIFIER_ENGINE", default="auto")
+CLASSIFIER_DEVICE = env.str("CLASSIFIER_DEVICE", default="cpu")
 CLASSIFIER_MAX_CHARS = env.int("CLASSIFIER_MAX_CHARS", default=100_000)  # longer is refused
 CLASSIFIER_READ_CHARS = env.int("CLASSIFIER_READ_CHARS", default=20_000)  # the rest is not read
 CLASSIFIER_MAX_TEXTS = env.int("CLASSIFIER_MAX_TEXTS", default=64)  # in one request

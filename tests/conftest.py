@@ -1,6 +1,7 @@
 """Fixtures that all tests share; no test needs a network."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,17 @@ from tests.site import Site
 def tiny_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trained tiny sentiment classifier, as save_pretrained writes it."""
     return tiny.write_classifier(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def exported_model_dir(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with its int8 graph, which serves without torch."""
+    from classifier.onnx_export import export_model
+
+    directory = tmp_path_factory.mktemp("models") / "exported"
+    shutil.copytree(tiny_model_dir, directory)
+    export_model(directory)
+    return directory
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ from scipy.special import softmax
 from tqdm import tqdm
 
 from classifier.artefact import Artefact, open_artefact
-from classifier.engines import open_engine
-from classifier.predictor import Predictor
+from classifier.engines import AUTO
+from classifier.predictor import Predictor, open_predictor
 from classifier.windows import RULE
 from training.metrics import (
     Evaluation,
@@ -35,7 +35,7 @@ def evaluate_model(
     model_dir: Path, frame: pd.DataFrame, labels: Sequence[str], *, rule: str = RULE
 ) -> dict[str, float]:
     """Flat measures, as classification_metrics gives them; arguments as evaluate_in_detail."""
-    artefact, probabilities, label_ids = _measured(model_dir, frame, labels, rule)
+    artefact, probabilities, label_ids = _measured(model_dir, frame, labels, rule, AUTO)
     return classification_metrics(probabilities, label_ids, artefact.labels)
 
 
@@ -46,6 +46,7 @@ def evaluate_in_detail(
     each_chunk: Callable[[], None] | None = None,
     *,
     rule: str = RULE,
+    engine: str = AUTO,
 ) -> Evaluation:
     """All that is measured of the model in `model_dir` on labelled rows, none left out.
 
@@ -54,12 +55,15 @@ def evaluate_in_detail(
         labels: names of the data's labels; each must be one of the model's.
         each_chunk: called after every few hundred texts; what it raises ends the evaluation.
         rule: how the windows of long texts are combined, see classifier.windows.
+        engine: see classifier.engines.
 
     Raises:
         ModelNotReady: the model cannot be loaded, or gives NaN.
         DataError: no rows, or a label that the model does not know.
     """
-    artefact, probabilities, label_ids = _measured(model_dir, frame, labels, rule, each_chunk)
+    artefact, probabilities, label_ids = _measured(
+        model_dir, frame, labels, rule, engine, each_chunk
+    )
     tokens = token_counts(artefact.directory, *_texts(frame))
     return Evaluation(
         labels=artefact.labels,
@@ -137,6 +141,7 @@ def _measured(
     frame: pd.DataFrame,
     labels: Sequence[str],
     rule: str,
+    engine: str,
     each_chunk: Callable[[], None] | None = None,
 ) -> tuple[Artefact, NDArray[np.float64], NDArray[np.int64]]:
     """The model, its probabilities (rows, labels) and the true labels as ids of the model's."""
@@ -148,7 +153,7 @@ def _measured(
         )
     if frame.empty:
         raise DataError("Measures need at least one labelled row, but there is none. Give more.")
-    predictor = Predictor(artefact, open_engine(artefact.directory))
+    predictor = open_predictor(artefact, engine=engine)
     logits = predicted_logits(predictor, *_texts(frame), rule=rule, each_chunk=each_chunk)
     columns = np.asarray([artefact.labels.index(label) for label in labels], dtype=np.int64)
     return artefact, softmax(logits, axis=1), columns[frame["label"].to_numpy()]

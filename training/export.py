@@ -49,9 +49,12 @@ def draft_of(model_dir: Path) -> Iterator[Path]:
 
 def publish(draft: Path, model_dir: Path) -> None:
     """Make the model in `draft` appear, whole, as `model_dir`, also after a power cut."""
-    for file in draft.iterdir():
-        with file.open("rb") as opened:
-            os.fsync(opened.fileno())
+    for path in draft.rglob("*"):
+        if path.is_dir():
+            flush_directory(path)
+        else:
+            with path.open("rb") as opened:
+                os.fsync(opened.fileno())
     flush_directory(draft)
     shutil.rmtree(model_dir, ignore_errors=True)
     os.replace(draft, model_dir)

@@ -109,6 +109,8 @@ def run_finetuning(
 
     from transformers import set_seed
 
+    from classifier.onnx_export import export_if_possible
+
     set_seed(config.training.seed)  # whatever was drawn before, and a resumed run draws less
     resumable = last_good_checkpoint(run_dir / "checkpoints") if main and resume else None
     checkpoint = from_main(resumable)
@@ -130,6 +132,8 @@ def run_finetuning(
                 _export(prepared, config, run_dir, draft)
                 observer.stage("measuring")
                 facts = _measure(prepared, config, draft, run_dir, metrics, observer, started)
+                observer.stage("exporting")
+                facts["onnx"] = export_if_possible(draft)
                 observer.before_publishing()
                 publish(draft, model_dir)
             _track_facts(tracker, facts, model_dir, run_dir)

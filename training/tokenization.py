@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from classifier.windows import head_of
+from classifier.windows import head_of, offsets_with
 from training.config import ModelConfig
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def tokenize(
         if paired:
             firsts = batch["text"]
             if config.pair_truncation == "only_second":
-                firsts = [head_of(text, config.max_length // 2, tokenizer) for text in firsts]
+                half, offsets_of = config.max_length // 2, offsets_with(tokenizer)
+                firsts = [head_of(text, half, offsets_of) for text in firsts]
             encoded = tokenizer(
                 firsts,
                 batch["text_pair"],

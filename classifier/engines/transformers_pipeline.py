@@ -1,77 +1,115 @@
-"""The transformers text-classification pipeline as an engine (torch, float32)."""
+"""The transformers text-classification pipeline as an engine: torch, on a CPU or a GPU.
 
+float32 on a CPU. On a GPU bfloat16, and texts that wait at the same time are read together.
+"""
+
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
-from classifier.windows import OVERLAP, WindowLogits, head_of
+from classifier.engines.batching import Batcher
+from classifier.windows import WindowLogits, by_text, head_of, offsets_with, overlap
 
-# Padded tokens in one forward pass. Small, because on a CPU a larger batch is no faster and
-# padding is paid for in full.
-BATCH_TOKENS = 2048
+Window = dict[str, list[int]]  # input_ids, attention_mask, ...
+
+# Padded tokens in one forward pass. Small on a CPU, because a larger batch is no faster there
+# and padding is paid for in full.
+BATCH_TOKENS = {"cpu": 2_048, "cuda": 65_536}
 
 
 class TransformersEngine:
     """Loads a model directory once and reads texts of any length.
 
+    Args:
+        device: "cpu" or "cuda".
+        dtype: of the weights; by default float32 on a CPU and bfloat16 on a GPU.
+
     Raises:
         ValueError: weights that the model needs are not in the directory.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self, directory: Path, device: str = "cpu", dtype: torch.dtype | None = None
+    ) -> None:
+        if dtype is None:
+            dtype = torch.bfloat16 if device == "cuda" else torch.float32
         model, loading = AutoModelForSequenceClassification.from_pretrained(
-            directory, use_safetensors=True, output_loading_info=True, dtype=torch.float32
+            directory, use_safetensors=True, output_loading_info=True, dtype=dtype
         )
         if loading["missing_keys"]:
             # transformers would fill them at random and answer all the same.
             raise ValueError(f"weights missing: {', '.join(sorted(loading['missing_keys']))}")
         tokenizer = AutoTokenizer.from_pretrained(directory)
-        loaded = pipeline("text-classification", model=model, tokenizer=tokenizer, device="cpu")
-        self._model: Any = loaded.model
+        loaded = pipeline("text-classification", model=model, tokenizer=tokenizer, device=device)
+        self.model: Any = loaded.model
         self.tokenizer: Any = loaded.tokenizer
-        # A tokenizer saved without its limit says 1e30, and truncation then does nothing.
-        self.max_tokens = min(
-            int(tokenizer.model_max_length), getattr(model.config, "max_position_embeddings", 512)
+        self.max_tokens = _max_tokens(model.config, tokenizer)
+        self._device = device
+        # A fast tokenizer keeps its truncation settings in itself, where threads would share them.
+        self._tokenizing = threading.Lock()
+        self._logits_of: Batcher[Window, NDArray[np.float64]] = Batcher(
+            # On a CPU a larger batch is no faster, and an answer would depend on its neighbours.
+            self._run,
+            together=device != "cpu",
         )
 
     def read(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[WindowLogits]:
+        with self._tokenizing:
+            encoded = self._encode(texts, pairs)
+        owners = np.asarray(encoded.pop("overflow_to_sample_mapping"))
+        windows = [
+            dict(zip(encoded, row, strict=True)) for row in zip(*encoded.values(), strict=True)
+        ]
+        logits = np.asarray(self._logits_of(windows))
+        return by_text(owners, logits, np.asarray([len(one["input_ids"]) for one in windows]))
+
+    def _encode(self, texts: Sequence[str], pairs: Sequence[str] | None) -> dict[str, Any]:
         if pairs is None:
             encoding: dict[str, Any] = {"text": list(texts), "truncation": True}
         else:
             # Windows run over the second text; each repeats the first, which must leave it room.
-            firsts = [head_of(text, self.max_tokens // 2, self.tokenizer) for text in texts]
+            half, offsets_of = self.max_tokens // 2, offsets_with(self.tokenizer)
+            firsts = [head_of(text, half, offsets_of) for text in texts]
             encoding = {"text": firsts, "text_pair": list(pairs), "truncation": "only_second"}
-        encoded = self.tokenizer(
-            **encoding,
-            max_length=self.max_tokens,
-            stride=min(OVERLAP, self.max_tokens // 4),
-            return_overflowing_tokens=True,
-        )
-        owners = np.asarray(encoded.pop("overflow_to_sample_mapping"))
-        lengths = np.asarray([len(ids) for ids in encoded["input_ids"]])
-        logits = np.empty((len(lengths), self._model.config.num_labels))
-        for batch in _batches(lengths):
-            padded = self.tokenizer.pad(
-                {key: [values[i] for i in batch] for key, values in encoded.items()},
-                return_tensors="pt",
+        return dict(
+            self.tokenizer(
+                **encoding,
+                max_length=self.max_tokens,
+                stride=overlap(self.max_tokens),
+                return_overflowing_tokens=True,
             )
+        )
+
+    def _run(self, windows: list[Window]) -> list[NDArray[np.float64]]:
+        logits = np.empty((len(windows), self.model.config.num_labels))
+        for batch in _batches([len(one["input_ids"]) for one in windows], self._device):
+            padded = self.tokenizer.pad([windows[index] for index in batch], return_tensors="pt")
             with torch.inference_mode():
-                logits[batch] = self._model(**padded).logits.numpy()
-        return [
-            WindowLogits(logits=logits[owners == i], tokens=lengths[owners == i])
-            for i in range(len(texts))
-        ]
+                read = self.model(**padded.to(self._device)).logits
+            logits[batch] = read.float().cpu().numpy()
+        return list(logits)
 
 
-def _batches(lengths: np.ndarray[Any, Any]) -> Iterator[list[int]]:
+def _max_tokens(config: Any, tokenizer: Any) -> int:
+    """Tokens of one window, the special ones included."""
+    positions = getattr(config, "max_position_embeddings", 512)
+    if config.model_type in {"camembert", "roberta", "xlm-roberta"}:
+        positions -= config.pad_token_id + 1  # theirs begin behind the padding token's id
+    # A tokenizer saved without its limit says 1e30, and truncation then does nothing.
+    return min(int(tokenizer.model_max_length), positions)
+
+
+def _batches(lengths: list[int], device: str) -> Iterator[list[int]]:
     """Indices in groups of like length, each within BATCH_TOKENS once padded, or alone."""
     batch: list[int] = []
     for index in map(int, np.argsort(lengths, kind="stable")):
-        if batch and lengths[index] * (len(batch) + 1) > BATCH_TOKENS:
+        if batch and lengths[index] * (len(batch) + 1) > BATCH_TOKENS[device]:
             yield batch
             batch = []
         batch.append(index)

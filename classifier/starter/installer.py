@@ -1,11 +1,13 @@
 """Puts the starter's adapter on its base and keeps the result under the models folder."""
 
 import hashlib
+import json
 import os
 import shutil
 from pathlib import Path
 
 from classifier.exceptions import ModelNotReady
+from classifier.model_files import GRAPH, METRICS
 from classifier.starter import base
 
 ADAPTER = Path(__file__).parent
@@ -25,8 +27,16 @@ def directory(models_dir: Path) -> Path:
         return models_dir / f"starter-{hashlib.file_digest(file, 'sha256').hexdigest()[:12]}"
 
 
+def is_complete(target: Path) -> bool:
+    """Whether the installed model has its graph, or the reason why it has none."""
+    if (target / GRAPH).is_file():
+        return True
+    metrics = target / METRICS
+    return metrics.is_file() and "onnx" in json.loads(metrics.read_text(encoding="utf-8"))
+
+
 def install(models_dir: Path) -> Path:
-    """Verify the base, merge the adapter into it and write the model; nothing if it is there.
+    """Verify the base, merge the adapter into it, export; nothing if it is there.
 
     Returns:
         The model's directory.
@@ -36,6 +46,10 @@ def install(models_dir: Path) -> Path:
     """
     target = directory(models_dir)
     if target.is_dir():
+        if not is_complete(target):  # it was installed before there was an export
+            from classifier.onnx_export import export_if_possible
+
+            export_if_possible(target)
         return target
     base_dir = base.base_directory()
 
@@ -43,6 +57,7 @@ def install(models_dir: Path) -> Path:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     from classifier.labels import ID2LABEL
+    from classifier.onnx_export import export_if_possible
 
     adapter = PeftConfig.from_pretrained(str(ADAPTER))
     adapter.base_model_name_or_path = str(base_dir)
@@ -62,6 +77,7 @@ def install(models_dir: Path) -> Path:
         tokenizer.save_pretrained(draft)
         for name in ("README.md", "metrics.json"):
             shutil.copy(ADAPTER / name, draft / name)
+        export_if_possible(draft)
         os.replace(draft, target)
     except OSError:
         # Another process may have installed the same adapter meanwhile; its copy is as good.

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from classifier.artefact import FILES, STARTER, open_artefact
+from classifier.artefact import STARTER, open_artefact
 from classifier.exceptions import ModelNotReady
+from classifier.model_files import FILES
 from classifier.starter import installer
 
 

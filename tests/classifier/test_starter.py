@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import subprocess
@@ -7,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from classifier.artefact import open_artefact
 from classifier.exceptions import ModelNotReady
-from classifier.predictor import load_predictor
+from classifier.model_files import GRAPH, METRICS
+from classifier.predictor import load_predictor, open_predictor
 from classifier.starter import base, installer
 from tests.site import ROOT
 
@@ -185,15 +188,45 @@ def test_the_installed_model_says_what_the_adapter_on_its_base_says(
     tokenizer = AutoTokenizer.from_pretrained(tiny_base_dir)
     with torch.inference_mode():
         expected = adapted(**tokenizer(TEXTS, padding=True, return_tensors="pt")).logits
-    logits, _ = load_predictor(directory, models_dir=tmp_path).logits(TEXTS)
+    artefact = open_artefact(directory, models_dir=tmp_path)
+    logits, _ = open_predictor(artefact, engine="torch").logits(TEXTS)
     assert logits == pytest.approx(expected.numpy(), abs=1e-5)
 
 
 def test_card_and_metrics_come_along(starter: Path, tmp_path: Path) -> None:
     directory = installer.install(tmp_path)
 
-    for name in ("README.md", "metrics.json"):
-        assert (directory / name).read_bytes() == (starter / name).read_bytes()
+    assert (directory / "README.md").read_bytes() == (starter / "README.md").read_bytes()
+    metrics = json.loads((directory / METRICS).read_text())
+    assert metrics.pop("onnx")["accepted"] is True
+    assert metrics == json.loads((starter / METRICS).read_text())
+
+
+def test_a_starter_of_before_gets_its_graph(starter: Path, tmp_path: Path) -> None:
+    directory = installer.install(tmp_path)
+    shutil.rmtree((directory / GRAPH).parent)
+    shutil.copy(starter / METRICS, directory / METRICS)
+
+    assert not installer.is_complete(directory)
+    assert installer.install(tmp_path) == directory
+
+    assert installer.is_complete(directory)
+    assert (directory / GRAPH).is_file()
+
+
+def test_a_starter_without_a_graph_is_served_by_torch_and_says_why(
+    starter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("classifier.onnx_export.verification.MAX_DIFFERENCE", -1.0)
+
+    directory = installer.install(tmp_path)
+
+    assert not (directory / GRAPH).exists()
+    facts = json.loads((directory / METRICS).read_text())["onnx"]
+    assert facts["accepted"] is False
+    assert "must say what the model says" in facts["reason"]
+    assert installer.is_complete(directory)
+    assert load_predictor(directory, models_dir=tmp_path).classify(TEXTS)
 
 
 def test_a_second_install_changes_nothing(

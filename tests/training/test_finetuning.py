@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 from django.core.management import CommandError, call_command
 
+from classifier.artefact import open_artefact
+from classifier.model_files import GRAPH
 from tests import tiny
 
 ARTEFACT = {
@@ -99,12 +101,34 @@ def test_evaluate_gives_the_figures_of_finetune(
 
     splits = load_splits(DataConfig(dataset=str(reviews)), datasets_dir=tmp_path, seed=0)
     splits.test.to_csv(tmp_path / "held.csv", index=False)
-    call_command(
-        "evaluate", model="mine", dataset="held", split="train", output=tmp_path / "measured.json"
-    )
-    measured = json.loads((tmp_path / "measured.json").read_text())
-    for key, value in measured.items():
+
+    def measured(engine: str) -> dict[str, float]:
+        output = tmp_path / f"{engine}.json"
+        call_command(
+            "evaluate", model="mine", dataset="held", split="train", engine=engine, output=output
+        )
+        found: dict[str, float] = json.loads(output.read_text())
+        return found
+
+    for key, value in measured("torch").items():
         assert value == pytest.approx(facts["metrics"][f"test_{key}"])
+    served = measured("onnx")
+    assert served["accuracy"] == pytest.approx(facts["metrics"]["test_accuracy"], abs=0.1)
+    assert facts["onnx"]["accepted"] is True
+
+
+def test_a_model_without_a_graph_is_published_all_the_same(
+    reviews: Path, tiny_base_dir: Path, var_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("classifier.onnx_export.verification.MAX_DIFFERENCE", -1.0)
+
+    finetune(reviews, tiny_base_dir, epochs=1.0)
+
+    model = var_dir / "models" / "mine"
+    facts = json.loads((model / "metrics.json").read_text())
+    assert facts["onnx"]["accepted"] is False
+    assert not (model / GRAPH).exists()
+    assert open_artefact("mine", models_dir=model.parent)
 
 
 def test_a_stopped_run_resumes_to_the_weights_of_an_undisturbed_one(

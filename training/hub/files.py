@@ -4,9 +4,12 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from classifier.model_files import GRAPH
+
 WEIGHTS = "model.safetensors"
-# Nothing else is pushed, and nothing else is fetched: no checkpoint, no pickle, no code.
-ARTEFACT_FILES = (
+# Nothing else is fetched: no checkpoint, no pickle, no code, and no graph, which is made anew from
+# the weights that were fetched and verified on the machine that serves it.
+FETCHED_FILES = (
     "config.json",
     WEIGHTS,
     "tokenizer.json",
@@ -22,6 +25,7 @@ ARTEFACT_FILES = (
     "metrics.json",
     "rating.json",
 )
+ARTEFACT_FILES = (*FETCHED_FILES, GRAPH)  # nothing else is pushed
 # Every repository has it: the Hub makes it.
 HUB_FILES = {".gitattributes"}
 

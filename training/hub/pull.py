@@ -10,7 +10,7 @@ from typing import Any
 
 from classifier.artefact import open_artefact, require_no_code
 from training.hub.connection import Hub, HubError, Session, require_repo_id, require_revision
-from training.hub.files import ARTEFACT_FILES, WEIGHTS, Digest, digest_of_sibling
+from training.hub.files import FETCHED_FILES, WEIGHTS, Digest, digest_of_sibling
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 REVISION_DIGITS = 12  # of the commit, in the directory's name
@@ -26,7 +26,7 @@ VOCABULARIES = {
 }
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt", ".h5", ".msgpack", ".joblib")
 # In the order of asking: what is small and may be refused comes before the weights.
-_ORDER = sorted(ARTEFACT_FILES, key=lambda name: (name == WEIGHTS, name != "config.json"))
+_ORDER = sorted(FETCHED_FILES, key=lambda name: (name == WEIGHTS, name != "config.json"))
 
 
 @dataclass(frozen=True)

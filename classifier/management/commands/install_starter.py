@@ -35,7 +35,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             target = installer.directory(settings.MODELS_DIR)
-            if target.is_dir():
+            if target.is_dir() and installer.is_complete(target):
                 if options["verbosity"] > 1:
                     self.stdout.write(f"The starter model is in {target}")
                 return

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from classifier.artefact import Artefact, open_artefact
+from classifier.engines import KINDS
 from classifier.exceptions import ModelNotReady
 from classifier.windows import RULE, RULES
 from training.config import ConfigError, DataConfig
@@ -44,6 +45,13 @@ class Command(BaseCommand):
             choices=sorted(RULES),
             help=f"how the windows of a long text are combined (default: {RULE})",
         )
+        parser.add_argument(
+            "--engine",
+            default=settings.CLASSIFIER_ENGINE,
+            choices=KINDS,
+            help="onnx: the int8 graph that is served; torch: the weights as they were trained "
+            f"(default: {settings.CLASSIFIER_ENGINE})",
+        )
         parser.add_argument("--output", type=Path, help="write the measures to this JSON file too")
         parser.add_argument(
             "--report",
@@ -78,7 +86,9 @@ class Command(BaseCommand):
                 datasets_dir=settings.DATASETS_DIR,
             )
             frame = draw_rows(frame, options["limit"], seed=0)
-            evaluation = evaluate_in_detail(artefact.directory, frame, labels, rule=options["rule"])
+            evaluation = evaluate_in_detail(
+                artefact.directory, frame, labels, rule=options["rule"], engine=options["engine"]
+            )
         except (ConfigError, DataError, HubError, ModelNotReady) as error:
             raise CommandError(str(error)) from error
         for key, value in evaluation.measures.items():

@@ -27,6 +27,11 @@ class Command(BaseCommand):
             pulled = pull_model(options["source"], models_dir=settings.MODELS_DIR)
         except (HubError, ModelNotReady) as error:
             raise CommandError(str(error)) from error
+        if pulled.fetched:
+            # Here, not at the top: torch takes seconds to import.
+            from classifier.onnx_export import export_if_possible
+
+            export_if_possible(pulled.directory)
         done = "is in" if pulled.fetched else "was already in"
         self.stdout.write(
             self.style.SUCCESS(f"{pulled.repo_id}@{pulled.commit} {done} {pulled.directory}")

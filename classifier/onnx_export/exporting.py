@@ -1,0 +1,175 @@
+"""The export, in order: graph, equalization, ONNX, int8, verification, and only then its place."""
+
+import json
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from torch import Tensor
+
+from classifier.engines.onnx_runtime import MADE_FROM, MAX_TOKENS, OnnxEngine
+from classifier.engines.transformers_pipeline import TransformersEngine
+from classifier.exceptions import ClassifierError
+from classifier.model_files import GRAPH, METRICS, revision_of
+from classifier.onnx_export.equalization import equalize
+from classifier.onnx_export.graphs import FirstTokenGraph, NotExportable, graph_of, reads_types
+from classifier.onnx_export.sample_texts import sample_texts
+from classifier.onnx_export.verification import Verification, verify
+
+logger = logging.getLogger(__name__)
+
+KEY = "onnx"  # in metrics.json
+OPSET = 17
+CALIBRATION_TEXTS = 34
+VERIFICATION_TEXTS = 68
+VERIFICATION_PAIRS = 12
+
+
+class ExportRefused(ClassifierError):
+    """No graph was written: none can be made, or it does not say what the model says."""
+
+
+def export_model(directory: Path) -> Verification:
+    """Write the int8 graph of the model in `directory`, verified; or leave things as they were.
+
+    Returns:
+        How the graph compares with the model.
+
+    Raises:
+        ExportRefused: no graph can be made of the model, or it says something else.
+        OSError: the files cannot be read or written.
+    """
+    revision = revision_of(directory)
+    engine = TransformersEngine(directory)
+    place = directory / GRAPH
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=directory) as folder:
+        draft = Path(folder) / place.name
+        with _quietly():
+            _write_graph(engine, draft)
+        _describe(draft, {MADE_FROM: revision, MAX_TOKENS: str(engine.max_tokens)})
+        texts = sample_texts(VERIFICATION_TEXTS, seed=1)
+        pairs = list(zip(texts[:VERIFICATION_PAIRS], texts[VERIFICATION_PAIRS:], strict=False))
+        compared = verify(OnnxEngine(directory, draft), engine, texts, pairs)
+        if not compared.accepted:
+            raise ExportRefused(
+                code="export_inexact",
+                rule="The int8 graph must say what the model says.",
+                value=f"{compared.summary()} over {compared.texts} texts",
+                remedy="Serve this model with CLASSIFIER_ENGINE=torch.",
+            )
+        place.parent.mkdir(exist_ok=True)
+        os.replace(draft, place)
+    return compared
+
+
+def export_if_possible(directory: Path) -> dict[str, Any]:
+    """Write the graph if the model has one that says the same, and either way what came of it.
+
+    A model without a graph is served by torch.
+
+    Returns:
+        What metrics.json now has under "onnx".
+    """
+    try:
+        facts = export_model(directory).facts()
+    except ExportRefused as error:
+        logger.warning("%s is served by torch. %s", directory.name, error)
+        facts = {"accepted": False, "reason": f"{error.rule} Found: {error.value}."}
+    record(directory, facts)
+    return facts
+
+
+def record(directory: Path, facts: dict[str, Any]) -> None:
+    """Write what came of an export into the model's metrics.json, beside what it says already."""
+    file = directory / METRICS
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    content = json.dumps({**_metrics(directory), KEY: facts}, indent=2, ensure_ascii=False)
+    draft.write_text(content + "\n", encoding="utf-8")
+    os.replace(draft, file)
+
+
+def _metrics(directory: Path) -> dict[str, Any]:
+    file = directory / METRICS
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+
+
+def _write_graph(engine: TransformersEngine, path: Path) -> None:
+    """
+    Raises:
+        ExportRefused: see export_model.
+    """
+    plain = path.with_name("model.onnx")
+    try:
+        graph = graph_of(engine.model)
+        inputs = _inputs(engine)
+        if isinstance(graph, FirstTokenGraph):
+            equalize(graph, inputs)
+        names = ["input_ids", "token_type_ids"][: len(inputs[0])]
+        torch.onnx.export(
+            graph,
+            inputs[0],
+            str(plain),
+            input_names=names,
+            output_names=["logits"],
+            dynamic_axes={name: {1: "tokens"} for name in names},
+            opset_version=OPSET,
+            custom_opsets={"com.microsoft": 1},
+            dynamo=False,
+        )
+        quantize_dynamic(
+            plain,
+            path,
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            op_types_to_quantize=["MatMul"],
+            # Types are not inferred behind ONNX Runtime's own attention; all there are floats.
+            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
+        )
+    except (NotExportable, RuntimeError, TypeError, ValueError, KeyError) as error:
+        # The tracer and its passes raise any of these for operators that they do not know.
+        raise ExportRefused(
+            code="export_impossible",
+            rule="A model must be an encoder that ONNX can express.",
+            value=f"{engine.model.config.model_type}: {str(error).strip().splitlines()[0][:200]}",
+            remedy="Serve this model with CLASSIFIER_ENGINE=torch.",
+        ) from error
+
+
+def _inputs(engine: TransformersEngine) -> list[tuple[Tensor, ...]]:
+    """What a graph of this model is called with for the sample texts, pairs among them."""
+    texts = sample_texts(CALIBRATION_TEXTS, seed=0)
+    encoded = [
+        engine.tokenizer(text, truncation=True, max_length=engine.max_tokens) for text in texts
+    ]
+    names = ["input_ids", "token_type_ids"] if reads_types(engine.model) else ["input_ids"]
+    return [
+        tuple(torch.tensor([one.get(name) or [0] * len(one["input_ids"])]) for name in names)
+        for one in encoded
+    ]
+
+
+def _describe(path: Path, metadata: dict[str, str]) -> None:
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, metadata)
+    onnx.save(model, path)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Tracing warns of every shape that it takes for a constant, and quantization of itself."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

@@ -1,0 +1,220 @@
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from django.core.management import CommandError, call_command
+
+from classifier.engines import open_engine
+from classifier.model_files import GRAPH, METRICS, revision_of
+from classifier.onnx_export import ExportRefused, export_model, exporting
+from classifier.onnx_export.equalization import equalize
+from classifier.onnx_export.graphs import FirstTokenGraph, WholeGraph, graph_of, reads_types
+from classifier.onnx_export.sample_texts import sample_texts
+from classifier.onnx_export.verification import Verification, verify
+from classifier.windows import WindowLogits
+from tests import tiny
+
+SIZES = {
+    "vocab_size": 60,
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "max_position_embeddings": 40,
+}
+FAMILIES: dict[str, dict[str, Any]] = {
+    "Bert": {},
+    "Roberta": {"pad_token_id": 1, "type_vocab_size": 1},
+    "XLMRoberta": {"pad_token_id": 1, "type_vocab_size": 1},
+    "Camembert": {"pad_token_id": 1, "type_vocab_size": 1},
+    "Electra": {"embedding_size": 16},
+    "DistilBert": {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48},
+}
+
+
+def classifier_of(family: str, **extra: Any) -> Any:
+    torch.manual_seed(3)
+    config = getattr(transformers, f"{family}Config")(**SIZES | FAMILIES.get(family, {}) | extra)
+    model = getattr(transformers, f"{family}ForSequenceClassification")(config).eval()
+    with torch.no_grad():
+        # As it is made, a head gives nearly nothing, and anything would equal it.
+        for name, parameter in model.named_parameters():
+            if "classifier" in name or "bias" in name:
+                parameter.normal_()
+    return model
+
+
+def logits_of(graph: Any, model: Any, ids: Sequence[int], types: Sequence[int]) -> tuple[Any, Any]:
+    """What the graph and the model say of one sequence of tokens."""
+    tokens, kinds = torch.tensor([ids]), torch.tensor([types])
+    reading = {"token_type_ids": kinds} if reads_types(model) else {}
+    with torch.inference_mode():
+        return (
+            graph(tokens, *reading.values()),
+            model(tokens, attention_mask=torch.ones_like(tokens), **reading).logits,
+        )
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_last_layer_of_the_first_token_alone_gives_the_models_logits(family: str) -> None:
+    model = classifier_of(family)
+    graph = graph_of(model)
+    assert isinstance(graph, FirstTokenGraph)
+
+    for ids, types in (
+        ([5], [0]),
+        ([5, 9, 11, 6], [0, 0, 1, 1]),
+        # 0 and 1 are padding tokens, which a text may spell.
+        ([5, 9, 1, 0, 11, 1, 6], [0] * 7),
+        (list(range(2, 38)), [0] * 20 + [1] * 16),
+    ):
+        found, expected = logits_of(graph, model, ids, types)
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_equalization_changes_no_logit(family: str) -> None:
+    model = classifier_of(family)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("LayerNorm.weight") or "layer_norm.weight" in name:
+                parameter[3] = 40.0  # an outlier channel
+    graph = graph_of(model)
+    assert isinstance(graph, FirstTokenGraph)
+    tokens = torch.tensor([[5, 9, 11, 6, 20, 21]])
+    inputs = (tokens, torch.zeros_like(tokens)) if reads_types(model) else (tokens,)
+
+    equalize(graph, [inputs])
+
+    assert len(graph.equalized) >= 3
+    found, expected = logits_of(graph, model, [5, 9, 11, 6, 20], [0] * 5)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_another_architecture_is_exported_whole(tiny_model_dir: Path, tmp_path: Path) -> None:
+    directory = Path(shutil.copytree(tiny_model_dir, tmp_path / "albert"))
+    model = classifier_of("Albert", embedding_size=16, max_position_embeddings=tiny.MAX_TOKENS)
+    model.save_pretrained(directory)
+    assert isinstance(graph_of(model), WholeGraph)
+
+    compared = export_model(directory)
+
+    assert compared.accepted
+    onnx, plain = (
+        open_engine(directory, revision_of(directory), kind=kind) for kind in ("onnx", "torch")
+    )
+    assert verify(onnx, plain, sample_texts(20, seed=5), [("good", "bad")]).accepted
+
+
+def test_a_decoder_is_refused_and_nothing_is_left(tiny_model_dir: Path, tmp_path: Path) -> None:
+    directory = Path(shutil.copytree(tiny_model_dir, tmp_path / "decoder"))
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps(config | {"is_decoder": True}))
+
+    with pytest.raises(ExportRefused) as refused:
+        export_model(directory)
+
+    assert refused.value.code == "export_impossible"
+    assert "bert: it is a decoder" in refused.value.value
+    assert list((directory / GRAPH).parent.iterdir()) == []
+
+
+def test_a_graph_that_says_something_else_is_refused(
+    tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = Path(shutil.copytree(tiny_model_dir, tmp_path / "model"))
+    monkeypatch.setattr(exporting, "graph_of", lambda _: graph_of(classifier_of("Bert")))
+
+    with pytest.raises(ExportRefused) as refused:
+        export_model(directory)
+
+    assert refused.value.code == "export_inexact"
+    assert "clear labels changed" in refused.value.value
+    assert list((directory / GRAPH).parent.iterdir()) == []
+
+
+class Says:
+    """An engine that gives the same logits whatever it reads."""
+
+    def __init__(self, *logits: float, tokens: int = 5) -> None:
+        self._windows = WindowLogits(np.array([logits]), np.array([tokens]))
+
+    def read(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[WindowLogits]:
+        return [self._windows] * len(texts)
+
+
+def compared(graph: Says, model: Says) -> Verification:
+    return verify(graph, model, ["one", "two"], [("three", "four")])
+
+
+def test_verification_counts_what_it_compares() -> None:
+    same = compared(Says(1.0, -1.0), Says(1.0, -1.0))
+
+    assert same.accepted
+    assert same.facts() == {
+        "texts": 3,
+        "label_agreement": 1.0,
+        "sure_labels_changed": 0,
+        "mean_probability_difference": 0.0,
+        "largest_probability_difference": 0.0,
+        "same_tokens": True,
+        "accepted": True,
+    }
+
+
+def test_verification_refuses_what_it_should() -> None:
+    turned = compared(Says(-1.0, 1.0), Says(1.0, -1.0))
+    assert not turned.accepted
+    assert turned.sure_labels_changed == 3
+    assert turned.label_agreement == 0.0
+
+    undecided = compared(Says(-0.01, 0.01), Says(0.01, -0.01))
+    assert undecided.accepted
+    assert undecided.label_agreement == 0.0
+
+    moved = compared(Says(1.0, -1.0), Says(1.2, -1.2))
+    assert not moved.accepted
+    assert moved.label_agreement == 1.0
+
+    cut = compared(Says(1.0, -1.0, tokens=4), Says(1.0, -1.0))
+    assert not cut.accepted
+    assert "other tokens" in cut.summary()
+
+
+def test_the_sample_texts_have_all_lengths_and_are_the_same_each_time() -> None:
+    texts = sample_texts(68, seed=1)
+
+    lengths = sorted({len(text.split()) for text in texts})
+    assert lengths[0] == 1
+    assert lengths[-1] == 700
+    assert texts == sample_texts(68, seed=1)
+    assert texts != sample_texts(68, seed=2)
+
+
+def test_the_command_writes_the_graph_and_what_it_is_worth(
+    tiny_model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = Path(shutil.copytree(tiny_model_dir, tmp_path / "model"))
+    (directory / METRICS).write_text('{"rows": {"train": 7}}')
+    revision = revision_of(directory)
+
+    call_command("export_model", model=str(directory))
+
+    assert f"{directory / GRAPH}: 0 clear labels changed" in capsys.readouterr().out
+    facts = json.loads((directory / METRICS).read_text())
+    assert facts["rows"] == {"train": 7}
+    assert facts["onnx"]["accepted"] is True
+    assert facts["onnx"]["label_agreement"] > 0.9
+    assert revision_of(directory) == revision
+    assert type(open_engine(directory, revision)).__name__ == "OnnxEngine"
+
+
+def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="there is no model"):
+        call_command("export_model", model=str(tmp_path / "none"))
