@@ -6,7 +6,10 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from classifier.models import ModelVersion, Prediction, text_digest
+from classifier import metrics
+from classifier.answers import answers
+from classifier.keeping import keep
+from classifier.models import Prediction, text_digest
 from classifier.predictor import holder
 from classifier.texts import clean_review_text
 
@@ -29,25 +32,34 @@ def rate(texts: Sequence[str], *, source: Prediction.Source) -> list[Prediction]
         ModelNotReady: no model can answer; nothing is kept.
     """
     predictor = holder.get()
-    classifications = predictor.classify([text[: settings.CLASSIFIER_READ_CHARS] for text in texts])
-    version, _ = ModelVersion.objects.get_or_create(
-        name=predictor.name, revision=predictor.revision
-    )
-    return Prediction.objects.bulk_create(
+    read = [text[: settings.CLASSIFIER_READ_CHARS] for text in texts]
+    digests = [text_digest(text) for text in texts]
+    read_digests = [
+        digest if part == text else text_digest(part)
+        for part, text, digest in zip(read, texts, digests, strict=True)
+    ]
+    with metrics.INFERENCE.time():
+        classifications = answers.classify(
+            predictor, read, read_digests, size=settings.CLASSIFIER_CACHE_SIZE
+        )
+    predictions = [
         Prediction(
             text=text,
-            text_sha256=text_digest(text),
+            text_sha256=digest,
             label=said.label,
             score=said.score,
             positive_probability=said.positive_probability,
             rating=said.rating,
             windows=said.windows,
             truncated=len(text) > settings.CLASSIFIER_READ_CHARS,
-            model_version=version,
             source=source,
         )
-        for text, said in zip(texts, classifications, strict=True)
-    )
+        for text, digest, said in zip(texts, digests, classifications, strict=True)
+    ]
+    with metrics.KEEPING.time():
+        keep(predictions, predictor)
+    metrics.PREDICTIONS.labels(source).inc(len(predictions))
+    return predictions
 
 
 def purge_expired_texts() -> int:

@@ -65,7 +65,7 @@ def combine(windows: WindowLogits, rule: str = RULE) -> NDArray[np.float64]:
 
     One window stays as it is under every rule, so a short text scores as the plain model does.
     """
-    return RULES[rule](windows)
+    return windows.logits[0] if len(windows.logits) == 1 else RULES[rule](windows)
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,6 +1,9 @@
 """gunicorn's settings: gunicorn -c python:reviewsite.gunicorn reviewsite.wsgi"""
 
+import gc
 import os
+import shutil
+import tempfile
 import threading
 import time
 from typing import Any
@@ -26,7 +29,7 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # a log is no place 
 
 
 def on_starting(server: Any) -> None:
-    """Refuse --preload, which overrides the setting above.
+    """Refuse --preload, which overrides the setting above; make room for metrics.
 
     Raises:
         RuntimeError: gunicorn prints it and exits with 1.
@@ -36,6 +39,14 @@ def on_starting(server: Any) -> None:
             "Every worker must load the model for itself, but gunicorn was started with "
             "--preload, after which a model hangs. Start it without (also in GUNICORN_CMD_ARGS)."
         )
+    # Where workers write their figures, so that any of them can answer for all at /metrics.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="reviewsite-metrics-")
+
+
+def on_exit(server: Any) -> None:
+    """Remove what only this run needed."""
+    if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def post_worker_init(worker: Any) -> None:
@@ -54,6 +65,9 @@ def _load(worker: Any) -> None:
     from classifier.predictor import holder
 
     predictor = holder.get()
+    # What is loaded now stays for ever: no collection looks at it again.
+    gc.collect()
+    gc.freeze()
     worker.log.info("Serving %s@%s", predictor.name, predictor.revision)
 
 

@@ -9,13 +9,15 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from reviewsite.health import livez, readyz
+from reviewsite.metrics import metrics
 
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5  # a database that restarts is back by then
 
 
-PROBES = {"/livez": livez, "/readyz": readyz}
+PREDICT = "/api/predict"
+PROBES = {"/livez": livez, "/readyz": readyz, "/metrics": metrics}
 
 
 def probes(
@@ -44,6 +46,30 @@ def without_foreign_charset(
         ):
             request.encoding = settings.DEFAULT_CHARSET
         return get_response(request)
+
+    return middleware
+
+
+def predictions_first(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Hand POST /api/predict to its view at once: the middleware below is for pages.
+
+    Sessions, users, messages and CSRF tokens cost such a request as much as its database write.
+    What of them concerns an answer for programs is done here.
+    """
+    from classifier.api.views import PredictView
+
+    view = PredictView.as_view()
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.path != PREDICT:
+            return get_response(request)
+        request.get_host()  # refuses those that are not in ALLOWED_HOSTS
+        response: HttpResponse = view(request).render()
+        response.headers["Content-Length"] = str(len(response.content))
+        response.headers["X-Frame-Options"] = settings.X_FRAME_OPTIONS
+        return response
 
     return middleware
 

@@ -1,5 +1,9 @@
+from typing import Any
+
 from drf_spectacular.utils import OpenApiExample, PolymorphicProxySerializer, extend_schema
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import AllowAny
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -11,9 +15,21 @@ from classifier.api.serializers import (
     PredictionListSerializer,
     PredictionSerializer,
     PredictRequestSerializer,
+    prediction_answer,
 )
 from classifier.models import Prediction
 from classifier.services import rate
+
+
+class JSONNegotiation(DefaultContentNegotiation):
+    """DRF's own, which takes apart the commonest headers anew in every request."""
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        if request.META.get("HTTP_ACCEPT", "*/*") in ("*/*", "application/json"):
+            return renderers[0], renderers[0].media_type
+        return super().select_renderer(request, renderers, format_suffix)  # type: ignore[no-any-return]
 
 
 class PredictView(APIView):
@@ -22,6 +38,7 @@ class PredictView(APIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
     parser_classes = (StrictJSONParser, StrictFormParser)
+    content_negotiation_class = JSONNegotiation
 
     @extend_schema(
         operation_id="predict",
@@ -47,7 +64,6 @@ class PredictView(APIView):
     )
     def post(self, request: Request) -> Response:
         asked = rating_request(request.data)
-        results = PredictionSerializer(
-            rate(asked.texts, source=Prediction.Source.API), many=True
-        ).data
+        predictions = rate(asked.texts, source=Prediction.Source.API)
+        results = [prediction_answer(prediction) for prediction in predictions]
         return Response({"results": results} if asked.is_list else results[0])

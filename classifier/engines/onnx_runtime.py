@@ -6,10 +6,12 @@ would depend on its neighbours.
 """
 
 import os
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -23,15 +25,13 @@ from classifier.windows import WindowLogits, by_text, head_of, overlap
 MADE_FROM = "made_from"  # revision of the model that it was made from
 MAX_TOKENS = "max_tokens"  # of one window, special ones included
 
-T = TypeVar("T")
-R = TypeVar("R")
-
 
 class OnnxEngine:
     """Loads a model's exported graph and reads texts of any length.
 
-    One text is read by the thread that asks. Several texts, or the windows of one, are shared
-    with the other cores, one inference thread each.
+    A text of one window is read by the thread that asks, and such threads take turns: two at once
+    in a process are no faster and take twice the memory. Several windows are shared among the
+    cores, one inference thread each.
 
     Args:
         directory: the model's.
@@ -42,6 +42,7 @@ class OnnxEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
+        options.enable_mem_pattern = False  # one would be kept for each length of text
         options.log_severity_level = 3  # errors
         # The fused kernel takes five times as long as the two that it stands for (1.31, AVX-512).
         self._session = onnxruntime.InferenceSession(
@@ -55,32 +56,53 @@ class OnnxEngine:
         self.max_tokens = int(metadata[MAX_TOKENS])
         self._reads_types = len(self._session.get_inputs()) > 1
         # A tokenizer's settings are shared by all threads, so each object keeps its own for ever.
-        self._whole, self._single, self._pair = (
-            Tokenizer.from_file(str(directory / "tokenizer.json")) for _ in range(3)
+        self._tokenizer_file = str(directory / "tokenizer.json")
+        self._single = self._tokenizer(truncation={})
+        self._turns = threading.Lock()
+        self._cores = ThreadPoolExecutor(
+            len(os.sched_getaffinity(0)), thread_name_prefix="inference"
         )
-        for tokenizer in (self._whole, self._single, self._pair):
-            tokenizer.no_padding()
-        self._whole.no_truncation()
-        window = {"max_length": self.max_tokens, "stride": overlap(self.max_tokens)}
-        self._single.enable_truncation(**window)
-        self._pair.enable_truncation(**window, strategy="only_second")
-        self._cores = len(os.sched_getaffinity(0))
-        self._others = ThreadPoolExecutor(max(1, self._cores - 1), thread_name_prefix="inference")
 
     def read(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[WindowLogits]:
-        seconds = [None] * len(texts) if pairs is None else pairs
-        encoded = self._each(self._encode, list(zip(texts, seconds, strict=True)))
+        if len(texts) == 1:
+            encoded = [self._encode(texts[0], pairs[0] if pairs else None)]
+            if len(encoded[0]) == 1:
+                [[window]] = encoded
+                with self._turns:
+                    logits = self._run(window)
+                return [WindowLogits(np.array([logits], np.float64), np.array([len(window)]))]
+        else:
+            seconds = [None] * len(texts) if pairs is None else pairs
+            encoded = list(self._cores.map(self._encode, texts, seconds))
         windows = [window for parts in encoded for window in parts]
         # The longest first, so that no core is left alone with one at the end.
         order = sorted(range(len(windows)), key=lambda index: -len(windows[index]))
-        read = self._each(self._run, [windows[index] for index in order])
-        logits = np.empty((len(read), len(read[0])))
-        logits[order] = read
+        read = list(self._cores.map(self._run, [windows[index] for index in order]))
+        all_logits = np.empty((len(read), len(read[0])))
+        all_logits[order] = read
         owners = np.repeat(np.arange(len(texts)), [len(parts) for parts in encoded])
-        return by_text(owners, logits, np.asarray([len(window) for window in windows]))
+        return by_text(owners, all_logits, np.array([len(window) for window in windows]))
 
-    def _encode(self, text: tuple[str, str | None]) -> list[Encoding]:
-        first, second = text
+    def _tokenizer(self, truncation: dict[str, Any] | None) -> Tokenizer:
+        """One that cuts texts into windows, with these options; or, for None, not at all."""
+        tokenizer = Tokenizer.from_file(self._tokenizer_file)
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        if truncation is not None:
+            stride = overlap(self.max_tokens)
+            tokenizer.enable_truncation(self.max_tokens, stride=stride, **truncation)
+        return tokenizer
+
+    # Those for pairs are made when the first pair comes: each takes megabytes.
+    @cached_property
+    def _pair(self) -> Tokenizer:
+        return self._tokenizer(truncation={"strategy": "only_second"})
+
+    @cached_property
+    def _whole(self) -> Tokenizer:
+        return self._tokenizer(truncation=None)
+
+    def _encode(self, first: str, second: str | None) -> list[Encoding]:
         if second is None:
             encoding = self._single.encode(first)
         else:
@@ -93,25 +115,8 @@ class OnnxEngine:
         return self._whole.encode(text, add_special_tokens=False).offsets
 
     def _run(self, window: Encoding) -> NDArray[np.float32]:
-        inputs = {"input_ids": np.asarray([window.ids])}
+        inputs = {"input_ids": np.array([window.ids])}
         if self._reads_types:
-            inputs["token_type_ids"] = np.asarray([window.type_ids])
+            inputs["token_type_ids"] = np.array([window.type_ids])
         logits: NDArray[np.float32] = self._session.run(None, inputs)[0][0]
         return logits
-
-    def _each(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
-        """`function` of every item, in their order, by this thread and, for several, by others."""
-        results: list[Any] = [None] * len(items)
-        waiting = iter(range(len(items)))  # each thread takes the next; a range's next() is atomic
-
-        def work() -> None:
-            for index in waiting:
-                results[index] = function(items[index])
-
-        helpers = [self._others.submit(work) for _ in range(min(len(items), self._cores) - 1)]
-        work()
-        for helper in helpers:
-            # One that has not begun, for another request has the threads, is not waited for.
-            if not helper.cancel():
-                helper.result()
-        return results

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
-from classifier.engines.batching import Batcher
+from classifier.batching import Batcher
 from classifier.windows import WindowLogits, by_text, head_of, offsets_with, overlap
 
 Window = dict[str, list[int]]  # input_ids, attention_mask, ...

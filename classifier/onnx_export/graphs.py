@@ -108,7 +108,8 @@ class Embeddings(nn.Module):
 
     def __init__(self, parts: Any, *, by_type: bool, project: nn.Module | None = None) -> None:
         super().__init__()
-        self._words = parts.word_embeddings
+        # The largest part of a small model; half precision is finer than 8 bits later on.
+        self._words = nn.Parameter(parts.word_embeddings.weight.half(), requires_grad=False)
         self._norm = parts.LayerNorm
         self._project = project
         self._types = parts.token_type_embeddings if by_type else None
@@ -118,7 +119,7 @@ class Embeddings(nn.Module):
         self.places = nn.Parameter(places, requires_grad=False)
 
     def forward(self, input_ids: Tensor, token_type_ids: Tensor | None) -> Tensor:
-        hidden = self._words(input_ids) + self._placed(input_ids)
+        hidden = self._words[input_ids].float() + self._placed(input_ids)
         if self._types is not None:
             hidden = hidden + self._types(token_type_ids)
         hidden = self._norm(hidden)

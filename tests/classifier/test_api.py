@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from classifier.api.serializers import PredictionSerializer, prediction_answer
 from classifier.models import Prediction
 from classifier.predictor import holder
+from tests.factories import make_prediction
 
 pytestmark = pytest.mark.django_db
 
@@ -214,3 +216,9 @@ def test_the_documentation_page_loads_nothing_from_other_hosts(client: Client) -
     assert "http://" not in page.replace("http://testserver", "")
     assert "https://" not in page
     assert 'src="//' not in page
+
+
+def test_the_answer_is_what_the_schema_describes() -> None:
+    prediction = make_prediction()
+
+    assert prediction_answer(prediction) == dict(PredictionSerializer(prediction).data)

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from classifier.engines.batching import Batcher
+from classifier.batching import Batcher
 
 WAIT = 10  # seconds, until a test that hangs is given up
 
