@@ -11,9 +11,9 @@ from typing import Any
 cores = len(os.sched_getaffinity(0))
 
 bind = os.environ.get("BIND", "127.0.0.1:8000")
-workers = int(os.environ.get("WEB_CONCURRENCY", min(cores, 4)))
-worker_class = "gthread"
-threads = 4  # so that a slow client does not hold a worker; the model serves one text at a time
+workers = int(os.environ.get("WEB_CONCURRENCY", cores))  # each reads one text at a time
+worker_class = "reviewsite.worker.Worker"
+threads = 8  # while some wait for the disk or a slow client, others keep the cores busy
 timeout = 120  # seconds without a heartbeat; loading a model takes less than half
 graceful_timeout = 30  # seconds
 keepalive = 5  # seconds
@@ -45,8 +45,8 @@ def on_starting(server: Any) -> None:
 
 def on_exit(server: Any) -> None:
     """Remove what only this run needed."""
-    if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        shutil.rmtree(folder, ignore_errors=True)
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
 
 
 def post_worker_init(worker: Any) -> None:
@@ -59,6 +59,8 @@ def post_worker_init(worker: Any) -> None:
         worker.log.error("No model is served: %s", error)
         # A balancer sends nothing to a site that is not ready, so no request would load it later.
         threading.Thread(target=_load_once_it_is_there, args=[worker], daemon=True).start()
+    # Predictions are answered meanwhile: they need no page.
+    threading.Thread(target=_import_pages, daemon=True).start()
 
 
 def _load(worker: Any) -> None:
@@ -69,6 +71,14 @@ def _load(worker: Any) -> None:
     gc.collect()
     gc.freeze()
     worker.log.info("Serving %s@%s", predictor.name, predictor.revision)
+
+
+def _import_pages() -> None:
+    """Else whoever asks for a page first would wait for it."""
+    from django.urls import get_resolver
+
+    for included in get_resolver().url_patterns:
+        getattr(included, "url_patterns", None)
 
 
 def _load_once_it_is_there(worker: Any) -> None:

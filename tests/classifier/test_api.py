@@ -222,3 +222,33 @@ def test_the_answer_is_what_the_schema_describes() -> None:
     prediction = make_prediction()
 
     assert prediction_answer(prediction) == dict(PredictionSerializer(prediction).data)
+
+
+def test_an_answer_carries_the_headers_that_every_answer_carries(
+    client: Client, served_model: Path
+) -> None:
+    answer = client.post("/api/predict", {"text": "good"}, content_type=JSON)
+    page = client.get("/")
+
+    for name in ("X-Frame-Options", "X-Content-Type-Options", "Referrer-Policy"):
+        assert answer.headers[name] == page.headers[name]
+    assert answer.headers["Content-Length"] == str(len(answer.content))
+
+
+def test_a_host_that_is_not_ours_gets_no_answer(client: Client, served_model: Path) -> None:
+    answer = client.post(
+        "/api/predict", {"text": "good"}, content_type=JSON, headers={"host": "elsewhere.example"}
+    )
+
+    assert answer.status_code == 400
+    assert not Prediction.objects.exists()
+
+
+@pytest.mark.parametrize("accept", ["text/html,application/json;q=0.9", "application/*"])
+def test_whatever_admits_json_gets_json(client: Client, served_model: Path, accept: str) -> None:
+    answer = client.post(
+        "/api/predict", {"text": "good"}, content_type=JSON, headers={"accept": accept}
+    )
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"

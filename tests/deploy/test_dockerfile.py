@@ -120,10 +120,16 @@ import reviewsite.wsgi
 from django.urls import get_resolver
 
 get_resolver().url_patterns
+
+from classifier.predictor import holder
+
+print(holder.get().classify(["a superb film"])[0].label)
 """
 
 
-def test_the_site_starts_on_what_the_small_image_has(tmp_path: Path) -> None:
+def test_the_site_rates_on_what_the_small_image_has(
+    tmp_path: Path, exported_model_dir: Path
+) -> None:
     lines = (ROOT / "deploy" / "requirements-serve.in").read_text().splitlines()
     listed = [Requirement(line) for line in lines if not line.startswith("#")]
     pinned = (ROOT / "requirements.txt").read_text()
@@ -140,12 +146,18 @@ def test_the_site_starts_on_what_the_small_image_has(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_THE_REST.format(lacking=lacking)],
         cwd=ROOT,
-        env={**os.environ, "VAR_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": SETTINGS},
+        env={
+            **os.environ,
+            "VAR_DIR": str(tmp_path),
+            "DJANGO_SETTINGS_MODULE": SETTINGS,
+            "CLASSIFIER_MODEL": str(exported_model_dir),
+        },
         capture_output=True,
         text=True,
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "POSITIVE"
 
 
 def closure(requirements: list[Requirement]) -> set[str]:

@@ -1,0 +1,64 @@
+"""gunicorn's thread worker, made fit for many kept-alive connections to few workers."""
+
+import select
+import time
+from typing import Any
+
+from gunicorn.workers.gthread import _DEFER, ThreadWorker
+
+# Seconds that a worker with work for all its threads leaves a new connection to the others.
+# Connections stay where they were accepted: a worker that took all of a burst would keep them.
+PAUSE = 0.001
+# Seconds that a thread waits for a client's first request, or for its next.
+LINGER = 0.0003
+
+_HANDED_ON = object()
+
+
+class Worker(ThreadWorker):
+    """Takes its share of the connections, and answers a busy one without asking the poller.
+
+    Between two requests of a connection gunicorn goes from the thread to the poller in the main
+    thread and back, which costs more than the rest of its work. A client that asks again at once
+    is answered by the same thread, or waits its turn where others wait too.
+    """
+
+    _accepts_again_at = 0.0
+
+    def accept(self, listener: Any) -> None:
+        super().accept(listener)
+        if self.nr_conns >= self.cfg.threads:
+            self._accepts_again_at = time.monotonic() + PAUSE
+            self.set_accept_enabled(False)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        if not (enabled and self._pause_left() > 0):
+            super().set_accept_enabled(enabled)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        left = self._pause_left()
+        super().wait_for_and_dispatch_events(min(timeout, left) if left > 0 else timeout)
+
+    def handle(self, conn: Any) -> Any:
+        if not (conn.initialized or conn.data_ready or _has_data(conn.sock)):
+            return _DEFER  # the poller waits for it; gunicorn's own thread would, for 5 seconds
+        kept = super().handle(conn)
+        while kept is True and self.alive and _has_data(conn.sock):
+            if not self.tpool._work_queue.empty():
+                self.enqueue_req(conn)
+                return _HANDED_ON
+            kept = super().handle(conn)
+        return kept
+
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        if fs.cancelled() or fs.exception() or fs.result() is not _HANDED_ON:
+            super().finish_request(conn, fs)
+
+    def _pause_left(self) -> float:
+        return self._accepts_again_at - time.monotonic()
+
+
+def _has_data(sock: Any) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(LINGER * 1000))

@@ -1,0 +1,88 @@
+"""Kept-alive connections to two workers, as clients that ask again and again open them."""
+
+import http.client
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.site import Site
+
+CLIENTS = 32
+SILENT_SECONDS = 5  # after which the site gives up on a client that says nothing
+
+
+@pytest.fixture(scope="module")
+def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with Site.started(
+        tmp_path_factory.mktemp("site"),
+        until="livez",
+        wsgi="tests.services.process_id",
+        CLASSIFIER_MODEL="none",
+        WEB_CONCURRENCY="2",
+    ) as site:
+        deadline = time.monotonic() + 30
+        served: set[str] = set()
+        while len(served) < 2:  # until both do
+            assert time.monotonic() < deadline
+            with closing(connect(site)) as connection:
+                served.add(ask(connection, ""))
+        yield site
+
+
+def connect(site: Site) -> http.client.HTTPConnection:
+    connection = http.client.HTTPConnection(urlsplit(site.url).netloc, timeout=30)
+    connection.connect()
+    return connection
+
+
+def ask(connection: http.client.HTTPConnection, what: str) -> str:
+    """Which process answered; what it was sent must come back."""
+    connection.request("GET", f"/process?{what}")
+    process, _, sent = connection.getresponse().read().decode().partition(" ")
+    assert sent == what
+    return process
+
+
+def test_a_burst_of_connections_is_shared_among_the_workers(two_workers: Site) -> None:
+    for _ in range(3):
+        with ExitStack() as stack:
+            connections = [
+                stack.enter_context(closing(connect(two_workers))) for _ in range(CLIENTS)
+            ]
+
+            served = Counter(ask(connection, "burst") for connection in connections)
+
+            assert len(served) == 2
+            assert min(served.values()) >= CLIENTS / 4, served
+
+
+def test_many_clients_that_ask_again_and_again_each_get_their_answers(two_workers: Site) -> None:
+    def client(number: int) -> set[str]:
+        with closing(connect(two_workers)) as connection:
+            return {ask(connection, f"{number}-{turn}") for turn in range(100)}
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        served = list(pool.map(client, range(CLIENTS)))
+
+    # A connection stays with the worker that accepted it.
+    assert all(len(processes) == 1 for processes in served)
+
+
+def test_a_client_that_closes_or_says_nothing_harms_nobody(two_workers: Site) -> None:
+    with ExitStack() as stack:
+        for _ in range(40):
+            stack.enter_context(closing(connect(two_workers)))
+        for _ in range(20):
+            with closing(connect(two_workers)) as leaving:
+                ask(leaving, "bye")
+
+        started = time.monotonic()
+        with closing(connect(two_workers)) as connection:
+            for turn in range(50):
+                ask(connection, str(turn))
+        assert time.monotonic() - started < SILENT_SECONDS
