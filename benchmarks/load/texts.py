@@ -40,7 +40,7 @@ def draw_corpus(model: Path, *, datasets_dir: Path, count: int, seed: int) -> Co
         RuntimeError: there is no review of 200 words that fits the model.
         training.reading.DataError: the data sets are not there.
     """
-    tokenizer = _tokenizer(model)
+    tokenizer = open_tokenizer(model)
     reviews = _split("imdb", datasets_dir, seed=seed)
     sentences = _split("rotten_tomatoes", datasets_dir, seed=seed)
     kinds = (
@@ -72,7 +72,7 @@ def _split(dataset: str, datasets_dir: Path, *, seed: int) -> list[str]:
     return texts
 
 
-def _tokenizer(model: Path) -> Tokenizer:
+def open_tokenizer(model: Path) -> Tokenizer:
     tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
