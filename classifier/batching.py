@@ -26,11 +26,20 @@ class Batcher(Generic[T, R]):
     Args:
         run: gives one result an item, in their order; never called by two threads at once.
         together: whether requests share a call; else they take turns.
+        common: errors that are nobody's own: all that share the call get them. After any other
+            error each request is run alone.
     """
 
-    def __init__(self, run: Callable[[list[T]], Sequence[R]], *, together: bool) -> None:
+    def __init__(
+        self,
+        run: Callable[[list[T]], Sequence[R]],
+        *,
+        together: bool,
+        common: tuple[type[Exception], ...] = (),
+    ) -> None:
         self._run = run
         self._together = together
+        self._common = common
         self._running = threading.Lock()
         self._waiting: deque[_Request[T, R]] = deque()
 
@@ -52,8 +61,9 @@ class Batcher(Generic[T, R]):
         try:
             results = self._run([item for request in requests for item in request.items])
         except Exception as error:
-            if len(requests) == 1:
-                requests[0].error = error
+            if len(requests) == 1 or isinstance(error, self._common):
+                for request in requests:
+                    request.error = error
                 return
             # One request's failure, such as too little memory, is not its neighbours'.
             for request in requests:

@@ -8,7 +8,15 @@ from collections.abc import Sequence
 from functools import cache
 from weakref import WeakKeyDictionary
 
-from django.db import DEFAULT_DB_ALIAS, IntegrityError, connection, connections, transaction
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    connections,
+    transaction,
+)
 
 from classifier.batching import Batcher
 from classifier.models import ModelVersion, Prediction
@@ -85,4 +93,9 @@ def _statement(vendor: str) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608 (our names)
 
 
-_insert_together: Batcher[Prediction, Prediction] = Batcher(_insert, together=True)
+_insert_together: Batcher[Prediction, Prediction] = Batcher(
+    _insert,
+    together=True,
+    # A database that does not answer would keep them waiting one after the other.
+    common=(OperationalError, InterfaceError),
+)

@@ -80,6 +80,20 @@ def test_the_failure_of_one_request_is_not_its_neighbours() -> None:
         bad()
 
 
+def test_an_error_that_is_nobodys_own_is_everybodys_at_once() -> None:
+    counter = Counter()
+
+    answers = ask_while_one_runs(
+        counter, Batcher(counter, together=True, common=(ValueError,)), [[1], [-1], [2]]
+    )
+
+    assert answers[0]() == [2]
+    for answer in answers[1:]:
+        with pytest.raises(ValueError, match="-1 is refused"):
+            answer()
+    assert len(counter.calls) == 2
+
+
 def test_who_comes_alone_waits_for_nobody() -> None:
     counter = Counter()
     counter.go.set()
