@@ -183,13 +183,13 @@ def test_either_a_text_or_a_file_is_asked_for(arguments: tuple[str, ...]) -> Non
 
 @pytest.fixture
 def installed_starter(
-    tiny_model_dir: Path, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    exported_model_dir: Path, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
     """An adapter whose model has been installed."""
     (tmp_path / "adapter_model.safetensors").write_bytes(b"an adapter")
     monkeypatch.setattr(installer, "ADAPTER", tmp_path)
     settings.MODELS_DIR = tmp_path / "models"
-    return Path(shutil.copytree(tiny_model_dir, installer.directory(settings.MODELS_DIR)))
+    return Path(shutil.copytree(exported_model_dir, installer.directory(settings.MODELS_DIR)))
 
 
 def test_an_installed_starter_is_not_installed_again(installed_starter: Path) -> None:

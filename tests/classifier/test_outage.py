@@ -7,7 +7,7 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 
-from classifier.models import Prediction
+from classifier import keeping
 
 pytestmark = pytest.mark.django_db
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def outage(served_model: object) -> Iterator[None]:
     away = OperationalError("server closed the connection unexpectedly")
-    with mock.patch.object(Prediction.objects, "bulk_create", side_effect=away):
+    with mock.patch.object(keeping, "_insert", side_effect=away):
         yield
 
 

@@ -81,7 +81,7 @@ def test_an_attempt_tells_how_far_it_is_and_ends_with_all_that_belongs_to_a_run(
     monkeypatch.setattr(RunHeart, "_run", lambda heart: None)  # beats at saves alone
     carry_out(claimed(run))
     # At the checkpoints, and before others see the model.
-    assert stages == [("training", 10, 15), ("training", 15, 15), ("measuring", 15, 15)]
+    assert stages == [("training", 10, 15), ("training", 15, 15), ("exporting", 15, 15)]
     require_success(row(run), var_dir)
     assert "loss" in row(run).history[0]
     assert 0 < row(run).epoch <= 0.5
