@@ -4,8 +4,9 @@ Threads that wait for the database at the same time share one transaction. SQLit
 in at a time, and those outside poll: with eight of them most of the time went into sleeping.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from django.db import (
@@ -15,6 +16,7 @@ from django.db import (
     OperationalError,
     connection,
     connections,
+    models,
     transaction,
 )
 
@@ -65,9 +67,11 @@ def _write(predictions: Sequence[Prediction], version: ModelVersion) -> None:
 def _insert(predictions: Sequence[Prediction]) -> Sequence[Prediction]:
     """One transaction; the ORM's bulk_create would compile its statement anew each time."""
     database = connections[DEFAULT_DB_ALIAS]
-    fields = Prediction._meta.concrete_fields
     rows = [
-        [field.get_db_prep_save(getattr(row, field.attname), database) for field in fields]
+        [
+            prepare(getattr(row, name), database) if prepare else getattr(row, name)
+            for name, prepare in _columns()
+        ]
         for row in predictions
     ]
     statement = _statement(str(database.vendor))
@@ -81,6 +85,21 @@ def _insert(predictions: Sequence[Prediction]) -> Sequence[Prediction]:
         prediction._state.adding = False
         prediction._state.db = DEFAULT_DB_ALIAS
     return predictions
+
+
+@cache
+def _columns() -> list[tuple[str, Callable[[Any, Any], Any] | None]]:
+    """The attribute behind each column, and how a value of it becomes the database's own."""
+    return [
+        (
+            field.attname,
+            # Strings, numbers and truth values are passed on as they are.
+            field.get_db_prep_save
+            if isinstance(field, models.UUIDField | models.DateTimeField)
+            else None,
+        )
+        for field in Prediction._meta.concrete_fields
+    ]
 
 
 @cache

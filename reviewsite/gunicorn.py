@@ -70,6 +70,7 @@ def _load(worker: Any) -> None:
     # What is loaded now stays for ever: no collection looks at it again.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 50, 50)  # a request makes thousands of objects, and few cycles
     worker.log.info("Serving %s@%s", predictor.name, predictor.revision)
 
 

@@ -58,7 +58,7 @@ def predictions_first(
     Sessions, users, messages and CSRF tokens cost such a request as much as its database write.
     What of them concerns an answer for programs is done here.
     """
-    from classifier.api.views import PredictView
+    from classifier.api.views import PredictView, plain_answer
 
     view = PredictView.as_view()
 
@@ -66,7 +66,7 @@ def predictions_first(
         if request.path != PREDICT:
             return get_response(request)
         request.get_host()  # refuses those that are not in ALLOWED_HOSTS
-        response: HttpResponse = view(request).render()
+        response: HttpResponse = plain_answer(request) or view(request).render()
         response.headers["Content-Length"] = str(len(response.content))
         response.headers["X-Frame-Options"] = settings.X_FRAME_OPTIONS
         return response

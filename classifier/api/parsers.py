@@ -24,13 +24,22 @@ class StrictJSONParser(JSONParser):
     ) -> Any:
         _refuse_other_charsets(media_type)
         try:
-            return json.loads(
-                stream.read().decode("utf-8"),
-                parse_constant=_refuse_constant,
-                object_pairs_hook=_refuse_repeated_keys,
-            )
+            return strict_json(stream.read())
         except (ValueError, RecursionError) as error:  # JSON and Unicode errors are ValueErrors
             raise ParseError(str(error)[:200]) from error
+
+
+def strict_json(body: bytes) -> Any:
+    """What StrictJSONParser reads.
+
+    Raises:
+        ValueError, RecursionError: it is not that.
+    """
+    return json.loads(
+        body.decode("utf-8"),
+        parse_constant=_refuse_constant,
+        object_pairs_hook=_refuse_repeated_keys,
+    )
 
 
 class StrictFormParser(FormParser):
