@@ -56,8 +56,7 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=90s CMD ["python", "deploy/healthy.py"]
 ENTRYPOINT ["tini", "--", "/app/deploy/process"]
 
-# The web process alone, without torch and with nothing to train: some 300 MB of packages instead
-# of more than 1 GB. It serves models that have their graph (manage.py export_model); one without
+# The web process alone, without torch and with nothing to train. It serves models that have their graph (manage.py export_model); one without
 # it, or one that was never installed, needs the full image first.
 FROM base AS serve
 COPY --from=venv-serve /venv /venv

@@ -1,7 +1,7 @@
 """The write between an answer and its sender: in the database before the answer leaves.
 
 Threads that wait for the database at the same time share one transaction. SQLite lets one writer
-in at a time, and those outside poll: with eight of them most of the time went into sleeping.
+in at a time, and those outside poll for their turn.
 """
 
 from collections.abc import Callable, Sequence

@@ -109,6 +109,7 @@ def run_finetuning(
 
     from transformers import set_seed
 
+    from classifier.model_files import ONNX_FACTS
     from classifier.onnx_export import export_if_possible
 
     set_seed(config.training.seed)  # whatever was drawn before, and a resumed run draws less
@@ -133,7 +134,7 @@ def run_finetuning(
                 observer.stage("measuring")
                 facts = _measure(prepared, config, draft, run_dir, metrics, observer, started)
                 observer.stage("exporting")
-                facts["onnx"] = export_if_possible(draft)
+                facts[ONNX_FACTS] = export_if_possible(draft)
                 observer.before_publishing()
                 publish(draft, model_dir)
             _track_facts(tracker, facts, model_dir, run_dir)

@@ -3,7 +3,6 @@
 import codecs
 import json
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import IO, Any
 from urllib.parse import unquote_to_bytes
 
@@ -60,7 +59,6 @@ class StrictFormParser(FormParser):
         return QueryDict(body, encoding="utf-8")
 
 
-@lru_cache(maxsize=64)  # clients send the same header with every request
 def _refuse_other_charsets(media_type: str | None) -> None:
     """Rather than read a body in another charset than the one its sender names."""
     charset = parse_header_parameters(media_type or "")[1].get("charset") or "utf-8"

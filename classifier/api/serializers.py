@@ -26,7 +26,7 @@ class PredictRequestSerializer(serializers.Serializer):
 
 
 class PredictionSerializer(serializers.ModelSerializer):
-    """For the schema; `prediction_answer` gives the same in a twentieth of the time."""
+    """For the schema; `prediction_answer` gives the same without making fields anew each time."""
 
     model = serializers.CharField(source="model_version", help_text="name@revision of the model")
 

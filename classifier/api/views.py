@@ -59,7 +59,7 @@ class PredictView(APIView):
 
 
 def plain_answer(request: HttpRequest) -> HttpResponse | None:
-    """What PredictView answers to a request as most programs send it, in half of the time.
+    """What PredictView answers to a request as most programs send it, without the framework.
 
     None for any other request, and for one that is refused: those are PredictView's to answer.
     """

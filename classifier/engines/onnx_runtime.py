@@ -30,7 +30,7 @@ class OnnxEngine:
     """Loads a model's exported graph and reads texts of any length.
 
     A text of one window is read by the thread that asks, and such threads take turns: two at once
-    in a process are no faster and take twice the memory. Several windows are shared among the
+    in a process are no faster and take more memory. Several windows are shared among the
     cores, one inference thread each.
 
     Args:

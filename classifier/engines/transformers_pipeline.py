@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 from classifier.batching import Batcher
+from classifier.engines import CPU, CUDA
 from classifier.windows import WindowLogits, by_text, head_of, offsets_with, overlap
 
 Window = dict[str, list[int]]  # input_ids, attention_mask, ...
 
 # Padded tokens in one forward pass. Small on a CPU, because a larger batch is no faster there
 # and padding is paid for in full.
-BATCH_TOKENS = {"cpu": 2_048, "cuda": 65_536}
+BATCH_TOKENS = {CPU: 2_048, CUDA: 65_536}
 
 
 class TransformersEngine:
@@ -35,10 +36,10 @@ class TransformersEngine:
     """
 
     def __init__(
-        self, directory: Path, device: str = "cpu", dtype: torch.dtype | None = None
+        self, directory: Path, device: str = CPU, dtype: torch.dtype | None = None
     ) -> None:
         if dtype is None:
-            dtype = torch.bfloat16 if device == "cuda" else torch.float32
+            dtype = torch.bfloat16 if device == CUDA else torch.float32
         model, loading = AutoModelForSequenceClassification.from_pretrained(
             directory, use_safetensors=True, output_loading_info=True, dtype=dtype
         )
@@ -56,7 +57,7 @@ class TransformersEngine:
         self._logits_of: Batcher[Window, NDArray[np.float64]] = Batcher(
             # On a CPU a larger batch is no faster, and an answer would depend on its neighbours.
             self._run,
-            together=device != "cpu",
+            together=device != CPU,
         )
 
     def read(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[WindowLogits]:

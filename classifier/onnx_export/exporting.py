@@ -18,7 +18,7 @@ from torch import Tensor
 from classifier.engines.onnx_runtime import MADE_FROM, MAX_TOKENS, OnnxEngine
 from classifier.engines.transformers_pipeline import TransformersEngine
 from classifier.exceptions import ClassifierError
-from classifier.model_files import GRAPH, METRICS, revision_of
+from classifier.model_files import GRAPH, METRICS, ONNX_FACTS, metrics_of, revision_of
 from classifier.onnx_export.equalization import equalize
 from classifier.onnx_export.graphs import FirstTokenGraph, NotExportable, graph_of, reads_types
 from classifier.onnx_export.sample_texts import sample_texts
@@ -26,7 +26,6 @@ from classifier.onnx_export.verification import Verification, verify
 
 logger = logging.getLogger(__name__)
 
-KEY = "onnx"  # in metrics.json
 OPSET = 17
 CALIBRATION_TEXTS = 34
 VERIFICATION_TEXTS = 68
@@ -91,14 +90,10 @@ def record(directory: Path, facts: dict[str, Any]) -> None:
     """Write what came of an export into the model's metrics.json, beside what it says already."""
     file = directory / METRICS
     draft = file.with_name(f".{file.name}.{os.getpid()}")
-    content = json.dumps({**_metrics(directory), KEY: facts}, indent=2, ensure_ascii=False)
+    known = metrics_of(directory)
+    content = json.dumps({**known, ONNX_FACTS: facts}, indent=2, ensure_ascii=False)
     draft.write_text(content + "\n", encoding="utf-8")
     os.replace(draft, file)
-
-
-def _metrics(directory: Path) -> dict[str, Any]:
-    file = directory / METRICS
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
 
 
 def _write_graph(engine: TransformersEngine, path: Path) -> None:

@@ -1,13 +1,12 @@
 """Puts the starter's adapter on its base and keeps the result under the models folder."""
 
 import hashlib
-import json
 import os
 import shutil
 from pathlib import Path
 
 from classifier.exceptions import ModelNotReady
-from classifier.model_files import GRAPH, METRICS
+from classifier.model_files import GRAPH, ONNX_FACTS, metrics_of
 from classifier.starter import base
 
 ADAPTER = Path(__file__).parent
@@ -29,10 +28,7 @@ def directory(models_dir: Path) -> Path:
 
 def is_complete(target: Path) -> bool:
     """Whether the installed model has its graph, or the reason why it has none."""
-    if (target / GRAPH).is_file():
-        return True
-    metrics = target / METRICS
-    return metrics.is_file() and "onnx" in json.loads(metrics.read_text(encoding="utf-8"))
+    return (target / GRAPH).is_file() or ONNX_FACTS in metrics_of(target)
 
 
 def install(models_dir: Path) -> Path:
