@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
@@ -58,20 +60,25 @@ def predictions_first(
     Sessions, users, messages and CSRF tokens cost such a request as much as its database write.
     What of them concerns an answer for programs is done here.
     """
-    from classifier.api.views import PredictView, plain_answer
-
-    view = PredictView.as_view()
+    from classifier.api.predict import plain_answer
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if request.path != PREDICT:
             return get_response(request)
         request.get_host()  # refuses those that are not in ALLOWED_HOSTS
-        response: HttpResponse = plain_answer(request) or view(request).render()
+        response: HttpResponse = plain_answer(request) or _predict_view()(request).render()
         response.headers["Content-Length"] = str(len(response.content))
         response.headers["X-Frame-Options"] = settings.X_FRAME_OPTIONS
         return response
 
     return middleware
+
+
+@cache
+def _predict_view() -> Callable[[HttpRequest], Any]:
+    from classifier.api.views import PredictView
+
+    return PredictView.as_view()
 
 
 class DatabaseOutage:

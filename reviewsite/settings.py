@@ -72,7 +72,7 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # Applications
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "reviewsite.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+admin.autodiscover()
 admin.site.site_header = admin.site.site_title = "Reviewsite"
 admin.site.index_title = "Predictions, training runs and files"
 

@@ -14,7 +14,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from classifier.jobs import wake, wake_on_commit
+from classifier.jobs.wake import wake, wake_on_commit
 from classifier.texts import json_type
 from training.config import SECTIONS, ConfigError, FinetuningConfig, with_overrides
 from training.exceptions import InvalidRun

@@ -2,23 +2,23 @@
 
 import logging
 
-from celery import shared_task
-
-from classifier.jobs import shutting_down, wake_waiting
+from classifier.jobs.shutdown import shutting_down
+from classifier.jobs.wake import wake_waiting
+from reviewsite.celery import app
 from training.jobs.supervision import supervise
 from training.models import TrainingRun
 
 logger = logging.getLogger(__name__)
 
 
-@shared_task
+@app.task
 def train() -> None:
     """Carry out the runs that wait, one after the other, until none does."""
     while not shutting_down() and (claim := TrainingRun.objects.claim_next()):
         supervise(claim)
 
 
-@shared_task
+@app.task
 def reap_training_runs() -> None:
     """Take back the runs of lost workers, and wake a worker for those that wait."""
     for reaped in TrainingRun.objects.reap():

@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from classifier.api.errors import InvalidRequest
+from classifier.api.requests import InvalidRequest
 from classifier.api.serializers import BulkJobSerializer, BulkRequestSerializer, ErrorSerializer
 from classifier.bulk.errors import TableError
 from classifier.bulk.preview import preview

@@ -11,6 +11,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 
 from classifier import bulk_http
+from classifier.api.requests import InvalidField, InvalidRequest
 from classifier.bulk.errors import TableError
 from classifier.bulk_jobs.errors import BulkError
 from classifier.exceptions import ClassifierError, ModelNotReady
@@ -18,19 +19,6 @@ from classifier.predictor import RETRY_SECONDS
 from classifier.uploads import UploadRefused, not_one_file
 
 logger = logging.getLogger(__name__)
-
-
-class InvalidRequest(ClassifierError):
-    """The request as a whole breaks a rule, whatever its texts."""
-
-
-class InvalidField(Exception):
-    """A field of the request breaks a rule."""
-
-    def __init__(self, field: str, error: ClassifierError) -> None:
-        self.field = field
-        self.error = error
-        super().__init__(f"{field}: {error}")
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:

@@ -1,7 +1,6 @@
 """JSON and forms in UTF-8, and no more: whatever the body, the answer is a 4xx and not a 500."""
 
 import codecs
-import json
 from collections.abc import Mapping
 from typing import IO, Any
 from urllib.parse import unquote_to_bytes
@@ -10,6 +9,8 @@ from django.http import QueryDict
 from django.utils.http import parse_header_parameters
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import FormParser, JSONParser
+
+from classifier.api.requests import strict_json
 
 
 class StrictJSONParser(JSONParser):
@@ -26,19 +27,6 @@ class StrictJSONParser(JSONParser):
             return strict_json(stream.read())
         except (ValueError, RecursionError) as error:  # JSON and Unicode errors are ValueErrors
             raise ParseError(str(error)[:200]) from error
-
-
-def strict_json(body: bytes) -> Any:
-    """What StrictJSONParser reads.
-
-    Raises:
-        ValueError, RecursionError: it is not that.
-    """
-    return json.loads(
-        body.decode("utf-8"),
-        parse_constant=_refuse_constant,
-        object_pairs_hook=_refuse_repeated_keys,
-    )
 
 
 class StrictFormParser(FormParser):
@@ -68,16 +56,3 @@ def _refuse_other_charsets(media_type: str | None) -> None:
         known = False
     if not known:
         raise UnsupportedMediaType(media_type or "")
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"the key {key[:50]!r} stands twice")
-        found[key] = value
-    return found

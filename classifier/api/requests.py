@@ -1,15 +1,28 @@
 """What a request to rate texts says, checked."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.http import QueryDict
 
-from classifier.api.errors import InvalidField, InvalidRequest
-from classifier.exceptions import InvalidText
+from classifier.exceptions import ClassifierError, InvalidText
 from classifier.services import review_text
 from classifier.texts import json_type
+
+
+class InvalidRequest(ClassifierError):
+    """The request as a whole breaks a rule, whatever its texts."""
+
+
+class InvalidField(Exception):
+    """A field of the request breaks a rule."""
+
+    def __init__(self, field: str, error: ClassifierError) -> None:
+        self.field = field
+        self.error = error
+        super().__init__(f"{field}: {error}")
 
 
 @dataclass(frozen=True)
@@ -18,6 +31,19 @@ class RatingRequest:
     """Cleaned, in the order they came."""
     is_list: bool
     """Whether the request was for a list, and so must the answer be."""
+
+
+def strict_json(body: bytes) -> Any:
+    """JSON as RFC 8259 has it; no NaN or Infinity, no key twice.
+
+    Raises:
+        ValueError, RecursionError: it is not that.
+    """
+    return json.loads(
+        body.decode("utf-8"),
+        parse_constant=_refuse_constant,
+        object_pairs_hook=_refuse_repeated_keys,
+    )
 
 
 def rating_request(data: Any) -> RatingRequest:
@@ -70,3 +96,16 @@ def _text(field: str, value: object) -> str:
         return review_text(value)
     except InvalidText as error:
         raise InvalidField(field, error) from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key[:50]!r} stands twice")
+        found[key] = value
+    return found

@@ -26,7 +26,7 @@ class PredictRequestSerializer(serializers.Serializer):
 
 
 class PredictionSerializer(serializers.ModelSerializer):
-    """For the schema; `prediction_answer` gives the same without making fields anew each time."""
+    """For the schema; `predict.prediction_answer` gives the same without making fields anew."""
 
     model = serializers.CharField(source="model_version", help_text="name@revision of the model")
 
@@ -34,19 +34,6 @@ class PredictionSerializer(serializers.ModelSerializer):
         model = Prediction
         fields = ("id", "label", "score", "positive_probability", "rating", "model", "truncated")
         read_only_fields = fields
-
-
-def prediction_answer(prediction: Prediction) -> dict[str, Any]:
-    """What the API says of a prediction, as PredictionSerializer describes it."""
-    return {
-        "id": str(prediction.pk),
-        "label": prediction.label,
-        "score": prediction.score,
-        "positive_probability": prediction.positive_probability,
-        "rating": prediction.rating,
-        "model": str(prediction.model_version),
-        "truncated": prediction.truncated,
-    }
 
 
 class PredictionListSerializer(serializers.Serializer):

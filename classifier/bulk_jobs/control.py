@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 from classifier.bulk_jobs.errors import BulkError
 from classifier.bulk_jobs.helpers import wake_task
 from classifier.bulk_jobs.retention import drop_inputs
-from classifier.jobs import wake_on_commit
+from classifier.jobs.wake import wake_on_commit
 from classifier.models import BulkChunk, BulkJob
 from classifier.models.bulk import no_ratings
 

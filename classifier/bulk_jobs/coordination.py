@@ -18,14 +18,8 @@ from classifier.bulk_jobs.served import Served
 from classifier.bulk_jobs.splitting import split
 from classifier.exceptions import ClassifierError
 from classifier.files import delete_stored
-from classifier.jobs import (
-    CancelRequested,
-    Claim,
-    ClaimLost,
-    Heart,
-    persistently,
-    shutting_down,
-)
+from classifier.jobs import CancelRequested, Claim, ClaimLost, Heart, persistently
+from classifier.jobs.shutdown import shutting_down
 from classifier.models import BulkJob, StoredFile
 
 logger = logging.getLogger(__name__)

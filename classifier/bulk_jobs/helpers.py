@@ -5,11 +5,11 @@ import threading
 import time
 from uuid import UUID
 
-from celery import signature
 from django.db import Error
 
-from classifier.jobs import wake
+from classifier.jobs.wake import wake
 from classifier.models import BulkJob
+from reviewsite.celery import app
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ _next_call = 0.0
 
 def wake_task() -> object:
     """The task that wakes a worker, by name: tasks stand above all that work for them."""
-    return signature(TASK)
+    return app.signature(TASK)
 
 
 def call_for_help(pk: UUID, *, at_once: bool = False) -> None:

@@ -19,7 +19,7 @@ from classifier.bulk.tables import format_of, open_table
 from classifier.bulk_jobs.errors import BulkError
 from classifier.bulk_jobs.helpers import wake_task
 from classifier.files import PIECE_BYTES, FileWriter, delete_stored, open_stored
-from classifier.jobs import wake_on_commit
+from classifier.jobs.wake import wake_on_commit
 from classifier.models import BulkJob, Prediction, StoredFile
 
 

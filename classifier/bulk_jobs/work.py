@@ -18,9 +18,10 @@ from classifier.bulk_jobs.served import (
     tell_waiting_for_other_model,
 )
 from classifier.exceptions import ModelNotReady
-from classifier.jobs import Claim, ClaimLost, persistently, shutting_down, wake_waiting
+from classifier.jobs import Claim, ClaimLost, persistently
 from classifier.jobs.database import from_now
-from classifier.jobs.wake import AGAIN_AFTER
+from classifier.jobs.shutdown import shutting_down
+from classifier.jobs.wake import AGAIN_AFTER, wake_waiting
 from classifier.models import BulkChunk, BulkJob
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from classifier.api.serializers import PredictionSerializer, prediction_answer
+from classifier.api.predict import prediction_answer
+from classifier.api.serializers import PredictionSerializer
 from classifier.models import Prediction
 from classifier.predictor import holder
 from tests.factories import make_prediction

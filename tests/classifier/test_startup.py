@@ -1,4 +1,4 @@
-"""The web process must start without the heavy libraries: an engine imports them when it loads."""
+"""What a process imports before it is ready, and what only when somebody asks for it."""
 
 import os
 import subprocess
@@ -10,6 +10,15 @@ import pytest
 from tests.site import ROOT
 
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "mlflow", "peft", "pandas")
+# A process that rates texts for programs needs none of these; together they take as long to
+# import as all that it needs.
+OF_PAGES_AND_QUEUES = (
+    "rest_framework.views",
+    "celery",
+    "kombu",
+    "classifier.admin",
+    "training.admin",
+)
 STARTS = {
     "the site": """
 import django
@@ -30,48 +39,71 @@ app.loader.import_default_modules()
 }
 
 
-@pytest.mark.parametrize("start", STARTS)
-def test_a_start_imports_no_heavy_library(start: str, tmp_path: Path) -> None:
-    code = f"{STARTS[start]}\nimport sys\nprint([n for n in {HEAVY!r} if n in sys.modules])"
-
+def run(code: str, folder: Path, **environment: str) -> str:
+    """The last line that a fresh process prints."""
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
         env=os.environ
-        | {"VAR_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "reviewsite.settings"},
+        | {"VAR_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "reviewsite.settings"}
+        | environment,
         text=True,
         capture_output=True,
         timeout=120,
     )
-
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "[]"
+    return done.stdout.splitlines()[-1]
 
 
-def test_serving_an_exported_model_imports_no_heavy_library(
+def imported(names: tuple[str, ...]) -> str:
+    """Code that prints which of these modules a process has imported."""
+    return f"\nimport sys\nprint([name for name in {names!r} if name in sys.modules])"
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_a_start_imports_no_heavy_library(start: str, tmp_path: Path) -> None:
+    assert run(STARTS[start] + imported(HEAVY), tmp_path) == "[]"
+
+
+def test_a_review_is_rated_before_anything_else_is_imported(
     exported_model_dir: Path, tmp_path: Path
 ) -> None:
-    """Loading and rating, as a worker of gunicorn does it."""
+    """From the start of a gunicorn worker to its first answer, with an exported model."""
     code = """
-import django, sys
-django.setup()
-from classifier.predictor import load_predictor
-from django.conf import settings
-load_predictor(settings.CLASSIFIER_MODEL, models_dir=settings.MODELS_DIR).classify(["good", "bad"])
+import io
+from reviewsite.wsgi import application
+from django.core.management import call_command
+call_command("migrate", verbosity=0, skip_checks=True)
+body = b'{"text": "A joy from start to end."}'
+statuses = []
+application(
+    {
+        "REQUEST_METHOD": "POST", "PATH_INFO": "/api/predict", "CONTENT_TYPE": "application/json",
+        "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body),
+        "SERVER_NAME": "localhost", "SERVER_PORT": "80", "wsgi.url_scheme": "http",
+    },
+    lambda status, headers: statuses.append(status),
+)
+assert statuses == ["200 OK"], statuses
 """
-    done = subprocess.run(
-        [sys.executable, "-c", f"{code}\nprint([n for n in {HEAVY!r} if n in sys.modules])"],
-        cwd=ROOT,
-        env=os.environ
-        | {
-            "VAR_DIR": str(tmp_path),
-            "DJANGO_SETTINGS_MODULE": "reviewsite.settings",
-            "CLASSIFIER_MODEL": str(exported_model_dir),
-        },
-        text=True,
-        capture_output=True,
-        timeout=120,
+    found = run(
+        code + imported(HEAVY + OF_PAGES_AND_QUEUES),
+        tmp_path,
+        CLASSIFIER_MODEL=str(exported_model_dir),
     )
 
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "[]"
+    assert found == "[]"
+
+
+@pytest.mark.parametrize("asked", ["import reviewsite.urls", "run_checks(tags=['admin'])"])
+def test_the_admin_knows_its_pages_once_they_are_needed(asked: str, tmp_path: Path) -> None:
+    code = f"""
+import django
+django.setup()
+from django.contrib import admin
+from django.core.checks import run_checks
+before = len(admin.site._registry)
+{asked}
+print(before, len(admin.site._registry) > 3)
+"""
+    assert run(code, tmp_path) == "0 True"

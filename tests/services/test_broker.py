@@ -36,7 +36,7 @@ WAKE = """
 import json, sys, time
 import django
 django.setup()
-from classifier.jobs import wake, wake_waiting
+from classifier.jobs.wake import wake, wake_waiting
 from classifier.models import BulkJob
 from tests.classifier.jobs.tasks import hold
 for line in sys.stdin:

@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from classifier.api.errors import InvalidField, InvalidRequest
+from classifier.api.requests import InvalidField, InvalidRequest
 from classifier.api.serializers import ErrorSerializer
 from training import services
 from training.api.requests import start_request

@@ -15,7 +15,8 @@ from typing import Any
 from django.conf import settings
 from django.db import Error, connection
 
-from classifier.jobs import Claim, ClaimLost, persistently, shutting_down
+from classifier.jobs import Claim, ClaimLost, persistently
+from classifier.jobs.shutdown import shutting_down
 from training.jobs import DATABASE_AWAY
 from training.jobs.output import output_file, tail
 from training.models import TrainingRun

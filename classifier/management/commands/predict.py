@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from classifier.api.serializers import PredictionSerializer
+from classifier.api.predict import prediction_answer
 from classifier.exceptions import InvalidText, ModelNotReady
 from classifier.models import Prediction
 from classifier.services import rate, review_text
@@ -62,7 +62,7 @@ class Command(BaseCommand):
 
     def _write(self, prediction: Prediction, *, as_json: bool) -> None:
         if as_json:
-            self.stdout.write(json.dumps(PredictionSerializer(prediction).data))
+            self.stdout.write(json.dumps(prediction_answer(prediction)))
             return
         excerpt = " ".join(prediction.text.split())[:60]
         self.stdout.write(

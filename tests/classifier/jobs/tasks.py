@@ -6,7 +6,9 @@ from pathlib import Path
 
 from django.conf import settings
 
-from classifier.jobs import CancelRequested, ClaimLost, Heart, shutting_down, wake_waiting
+from classifier.jobs import CancelRequested, ClaimLost, Heart
+from classifier.jobs.shutdown import shutting_down
+from classifier.jobs.wake import wake_waiting
 from classifier.models import BulkJob
 from reviewsite.celery import app
 

@@ -11,10 +11,9 @@ from django.db import OperationalError as DatabaseError
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from classifier.jobs import wake, wake_on_commit, wake_waiting
 from classifier.jobs.database import from_now
 from classifier.jobs.job import Status
-from classifier.jobs.wake import WAKE_AT_ONCE
+from classifier.jobs.wake import WAKE_AT_ONCE, wake, wake_on_commit, wake_waiting
 from classifier.models import BulkJob
 from classifier.tasks import purge_expired_texts
 from reviewsite import filequeue
