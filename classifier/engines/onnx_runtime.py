@@ -27,14 +27,12 @@ MAX_TOKENS = "max_tokens"  # of one window, special ones included
 
 
 def session_options() -> onnxruntime.SessionOptions:
-    """One inference thread, little memory, and the same products on every processor."""
+    """One inference thread, and little memory."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # one would be kept for each length of text
     options.log_severity_level = 3  # errors
-    # Without VNNI, sums of two 8-bit products are cut off at 16 bits: twice as many labels change.
-    options.add_session_config_entry("session.x64quantprecision", "1")
     return options
 
 

@@ -119,15 +119,7 @@ def _write_graph(engine: TransformersEngine, path: Path) -> None:
             custom_opsets={"com.microsoft": 1},
             dynamo=False,
         )
-        quantize_dynamic(
-            plain,
-            path,
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-            op_types_to_quantize=["MatMul"],
-            # Types are not inferred behind ONNX Runtime's own attention; all there are floats.
-            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
-        )
+        quantize(plain, path)
     except (NotExportable, RuntimeError, TypeError, ValueError, KeyError) as error:
         # The tracer and its passes raise any of these for operators that they do not know.
         raise ExportRefused(
@@ -136,6 +128,24 @@ def _write_graph(engine: TransformersEngine, path: Path) -> None:
             value=f"{engine.model.config.model_type}: {str(error).strip().splitlines()[0][:200]}",
             remedy="Serve this model with CLASSIFIER_ENGINE=torch.",
         ) from error
+
+
+def quantize(plain: Path, path: Path) -> None:
+    """Write a float graph with the weights of its matrix products in 7 bits, one range a channel.
+
+    With 8, processors without VNNI would either cut sums of two products off at 16 bits, which
+    changes twice as many labels, or take a seventh longer.
+    """
+    quantize_dynamic(
+        plain,
+        path,
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+        reduce_range=True,
+        op_types_to_quantize=["MatMul"],
+        # Types are not inferred behind ONNX Runtime's own attention; all there are floats.
+        extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
+    )
 
 
 def _inputs(engine: TransformersEngine) -> list[tuple[Tensor, ...]]:

@@ -307,33 +307,6 @@ def test_a_broken_graph_is_said_to_be_broken(exported_model_dir: Path, tmp_path:
     assert refused.value.code == "model_broken"
 
 
-def test_sums_of_8_bit_products_are_exact_on_every_processor(tmp_path: Path) -> None:
-    """The largest products of all: where pairs of them are summed in 16 bits, half is lost."""
-    import onnx
-    import onnxruntime
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    from classifier.engines.onnx_runtime import session_options
-
-    width = 64
-    weights = np.full((width, 3), 0.5, np.float32)
-    graph = onnx.parser.parse_graph(
-        f"agraph (float[1, {width}] x) => (float[1, 3] y) {{ y = MatMul(x, w) }}"
-    )
-    graph.initializer.append(onnx.numpy_helper.from_array(weights, "w"))
-    plain, quantized = tmp_path / "plain.onnx", tmp_path / "int8.onnx"
-    model = onnx.helper.make_model(
-        graph, ir_version=10, opset_imports=[onnx.helper.make_opsetid("", 17)]
-    )
-    onnx.save(model, plain)
-    quantize_dynamic(plain, quantized, per_channel=True, weight_type=QuantType.QInt8)
-    inputs = np.ones((1, width), np.float32)
-
-    session = onnxruntime.InferenceSession(quantized, session_options())
-
-    np.testing.assert_allclose(session.run(None, {"x": inputs})[0], inputs @ weights, rtol=1e-3)
-
-
 def test_half_precision_says_nearly_the_same(tiny_model_dir: Path) -> None:
     import torch
 
