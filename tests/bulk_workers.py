@@ -1,12 +1,13 @@
 """Bulk workers in processes of their own, which may be killed or stopped at any moment."""
 
+import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,8 @@ class BulkSite:
     site: Site
     plant: str = ""
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    groups: list[int] = field(default_factory=list)
+    """Of processes, one of each that was started: those that it forked live on without it."""
 
     @classmethod
     @contextmanager
@@ -99,6 +102,9 @@ class BulkSite:
         finally:
             for name in list(made.processes):
                 made.kill(name)
+            for group in made.groups:
+                with suppress(ProcessLookupError):
+                    os.killpg(group, signal.SIGKILL)
 
     def start(self, name: str, process: str = "worker-bulk") -> None:
         program, *arguments = command(process)[2:]
@@ -116,7 +122,9 @@ class BulkSite:
                 env=self.site.environment,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
+        self.groups.append(self.processes[name].pid)
 
     def log(self, name: str) -> Path:
         return self.site.var_dir / f"{name}.log"
