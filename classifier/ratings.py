@@ -2,6 +2,8 @@
 
 import math
 
+from classifier.labels import NEGATIVE, POSITIVE
+
 LOWEST = 1
 HIGHEST = 10
 
@@ -26,3 +28,8 @@ def confidence_rating(positive_probability: float) -> int:
             "The model's output is broken: check it with manage.py evaluate."
         )
     return max(LOWEST, round(HIGHEST * positive_probability))
+
+
+def label_of(rating: int) -> str:
+    """The label that goes with a person's rating: POSITIVE above the middle of the scale."""
+    return POSITIVE if 2 * rating > LOWEST + HIGHEST else NEGATIVE

@@ -270,6 +270,10 @@ CLASSIFIER_MAX_CHARS = env.int("CLASSIFIER_MAX_CHARS", default=100_000)  # longe
 CLASSIFIER_READ_CHARS = env.int("CLASSIFIER_READ_CHARS", default=20_000)  # the rest is not read
 CLASSIFIER_CACHE_SIZE = env.int("CLASSIFIER_CACHE_SIZE", default=10_000)  # answers; 0: none
 CLASSIFIER_MAX_TEXTS = env.int("CLASSIFIER_MAX_TEXTS", default=64)  # in one request
+# Review: for how long a reviewer has a prediction to himself, and the part of all predictions
+# whose verdicts say how good the model is
+REVIEW_CLAIM_SECONDS = env.int("REVIEW_CLAIM_SECONDS", default=600)
+REVIEW_RANDOM_SHARE = env.float("REVIEW_RANDOM_SHARE", default=0.1)  # 0..1
 TEXT_RETENTION_DAYS = env.int("TEXT_RETENTION_DAYS", default=0)  # days; 0 keeps every text
 
 # Logs: one line an event, on standard error

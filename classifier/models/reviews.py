@@ -104,6 +104,8 @@ class Prediction(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
+        # The review queue walks from the middle of the scale to its ends.
+        indexes = [models.Index(fields=["positive_probability"], name="prediction_by_probability")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(score__gte=0, score__lte=1), name="prediction_score_range"
@@ -128,6 +130,15 @@ class Prediction(models.Model):
 class Verdict(models.Model):
     """What a reviewer says of a prediction: the same, or another label or rating."""
 
+    class ChosenBy(models.TextChoices):
+        """Why this prediction was reviewed; figures of quality may use a random share alone."""
+
+        DISAGREED = "disagreed", "a visitor disagreed"
+        BOUNDARY = "boundary", "closest to the boundary"
+        RANDOM = "random", "part of the random share"
+        REVIEWER = "reviewer", "the reviewer's own choice"
+        IMPORT = "import", "an imported file"
+
     prediction = models.OneToOneField(Prediction, on_delete=models.CASCADE)
     label = models.CharField(max_length=8, choices=LABEL_CHOICES)
     rating = models.PositiveSmallIntegerField(
@@ -137,7 +148,10 @@ class Verdict(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False
     )
     note = models.TextField(blank=True)
-    reviewed_at = models.DateTimeField(auto_now=True)
+    chosen_by = models.CharField(
+        max_length=9, choices=ChosenBy.choices, default=ChosenBy.REVIEWER, editable=False
+    )
+    reviewed_at = models.DateTimeField(auto_now=True, db_index=True)
 
     class Meta:
         constraints = [
