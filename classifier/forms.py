@@ -6,6 +6,8 @@ from django.utils.text import Truncator
 
 from classifier.bulk.preview import Preview
 from classifier.exceptions import InvalidText
+from classifier.models import LABEL_CHOICES
+from classifier.ratings import HIGHEST, LOWEST
 from classifier.services import review_text
 
 
@@ -28,6 +30,13 @@ class ReviewForm(forms.Form):
             attrs={"rows": 8, "placeholder": "Paste a review of a film, a book, a meal …"}
         ),
     )
+
+
+class FeedbackForm(forms.Form):
+    """What a visitor says of an answer."""
+
+    label = forms.ChoiceField(choices=LABEL_CHOICES, widget=forms.RadioSelect)
+    rating = forms.IntegerField(min_value=LOWEST, max_value=HIGHEST)
 
 
 RADIOS = 12  # columns; more are a list to choose from

@@ -5,6 +5,7 @@ from classifier.views import bulk, review
 urlpatterns = [
     path("", review.review, name="review"),
     path("predictions/<uuid:prediction_id>", review.prediction, name="prediction"),
+    path("predictions/<uuid:prediction_id>/feedback", review.feedback, name="feedback"),
     path("bulk", bulk.upload, name="bulk"),
     path("bulk/uploads/<uuid:file_id>", bulk.choose, name="bulk-upload"),
     path("bulk/<uuid:job_id>", bulk.job, name="bulk-job"),

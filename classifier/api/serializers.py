@@ -10,7 +10,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from classifier.bulk_shown import ShownJob
-from classifier.models import BulkJob, Prediction
+from classifier.models import LABEL_CHOICES, BulkJob, Feedback, Prediction
+from classifier.ratings import HIGHEST, LOWEST
 
 
 class PredictRequestSerializer(serializers.Serializer):
@@ -38,6 +39,28 @@ class PredictionSerializer(serializers.ModelSerializer):
 
 class PredictionListSerializer(serializers.Serializer):
     results = PredictionSerializer(many=True, help_text="In the order of `texts`.")
+
+
+class FeedbackRequestSerializer(serializers.Serializer):
+    """For the schema; `classifier.api.feedback` enforces it."""
+
+    right = serializers.BooleanField(
+        required=False, help_text="true: the answer is right. Without it, label and rating."
+    )
+    label = serializers.ChoiceField(choices=LABEL_CHOICES, required=False)  # type: ignore[assignment]
+    rating = serializers.IntegerField(required=False, min_value=LOWEST, max_value=HIGHEST)
+    visitor = serializers.CharField(
+        required=False,
+        max_length=200,
+        help_text="Your own name for the visitor; only its digest is kept.",
+    )
+
+
+class FeedbackSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Feedback
+        fields = ("prediction", "label", "rating", "disagrees")
+        read_only_fields = fields
 
 
 @extend_schema_field(OpenApiTypes.BINARY)

@@ -162,6 +162,7 @@ def test_the_schema_has_every_address_of_the_api(schema: Any) -> None:
     assert set(schema["paths"]) == {
         *("/api/predict", "/api/bulk", "/api/bulk/{job_id}"),
         *("/api/bulk/{job_id}/cancel", "/api/bulk/{job_id}/result"),
+        "/api/predictions/{prediction_id}/feedback",
         *("/api/training-runs", "/api/training-runs/{run_id}"),
         *("/api/training-runs/{run_id}/cancel", "/api/training-runs/{run_id}/retry"),
     }

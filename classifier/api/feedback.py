@@ -1,0 +1,122 @@
+"""What visitors say of an answer, sent by the program that showed it to them."""
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.exceptions import NotFound
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from classifier.api.parsers import StrictJSONParser
+from classifier.api.requests import InvalidField, InvalidRequest
+from classifier.api.serializers import (
+    ErrorSerializer,
+    FeedbackRequestSerializer,
+    FeedbackSerializer,
+)
+from classifier.exceptions import InvalidText
+from classifier.models import Feedback, Prediction
+from classifier.review.feedback import InvalidFeedback, give_feedback, read_label, read_rating
+from classifier.texts import clean_review_text, json_type
+
+MAX_VISITOR_CHARS = 200
+PREDICTION_ID = OpenApiParameter("prediction_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
+
+
+class FeedbackView(APIView):
+    """Open to all; no cookie is read, so none is abused."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    parser_classes = (StrictJSONParser,)
+    advice = {
+        "not_found": (
+            "Feedback is given to a prediction of this site.",
+            "Use the id of the answer to POST /api/predict.",
+        ),
+        "method_not_allowed": (
+            "The address answers to the methods in the Allow header.",
+            "Use POST to say what the visitor says.",
+        ),
+    }
+    """Rule and remedy of the framework's own errors, for classifier.api.errors."""
+
+    @extend_schema(
+        operation_id="feedback",
+        summary="Say whether an answer is right, or what it should have been",
+        description="It is reviewed by a person; the prediction stays as it is. The same visitor "
+        "may say it again, which takes the place of what was said before.",
+        parameters=[PREDICTION_ID],
+        request=FeedbackRequestSerializer,
+        responses={
+            200: FeedbackSerializer,
+            **{
+                (code, "application/json"): ErrorSerializer
+                for code in (400, 404, 405, 406, 413, 415, 503)
+            },
+        },
+        examples=[
+            OpenApiExample("right", {"right": True, "visitor": "ann"}, request_only=True),
+            OpenApiExample("wrong", {"label": "NEGATIVE", "rating": 3}, request_only=True),
+        ],
+    )
+    def post(self, request: Request, prediction_id: str) -> Response:
+        prediction = _prediction(prediction_id)
+        said = request.data
+        if not isinstance(said, dict):
+            raise InvalidRequest(
+                code="not_an_object",
+                rule="The body must be a JSON object.",
+                value=json_type(said),
+                remedy='Send {"right": true}, or {"label": "NEGATIVE", "rating": 3}.',
+            )
+        try:
+            label, rating = _said_of(prediction, said)
+        except InvalidFeedback as error:
+            raise InvalidField(error.field, error) from error
+        feedback = give_feedback(
+            prediction,
+            visitor=f"api {_visitor(said.get('visitor'))}",
+            label=label,
+            rating=rating,
+            source=Feedback.Source.API,
+        )
+        return Response(FeedbackSerializer(feedback).data, status=status.HTTP_200_OK)
+
+
+def _prediction(prediction_id: str) -> Prediction:
+    try:
+        return Prediction.objects.get(pk=UUID(prediction_id))
+    except (ValueError, Prediction.DoesNotExist) as error:
+        raise NotFound("no such prediction") from error
+
+
+def _said_of(prediction: Prediction, said: dict[str, Any]) -> tuple[str, int]:
+    if "right" not in said:
+        return read_label(said.get("label")), read_rating(said.get("rating"))
+    if said["right"] is True and not {"label", "rating"} & said.keys():
+        return prediction.label, prediction.rating
+    raise InvalidFeedback(
+        "right",
+        code="feedback_unclear",
+        rule="Feedback is either right: true, or a label and a rating.",
+        value="right with a label or a rating"
+        if said["right"] is True
+        else str(said["right"])[:50],
+        remedy='Send {"right": true}, or {"label": "NEGATIVE", "rating": 3}.',
+    )
+
+
+def _visitor(given: Any) -> str:
+    """The program's own name for its visitor; programs that give none are one visitor."""
+    if given is None:
+        return ""
+    try:
+        return clean_review_text(given, max_chars=MAX_VISITOR_CHARS)
+    except InvalidText as error:
+        raise InvalidField("visitor", error) from error
