@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +24,8 @@ FLAGS = (
 )
 # Chromium also calls an error what the tests of errors ask for.
 ASKED_FOR = ("status of 400", "status of 503")
+
+PASSWORD = "open sesame, said the reviewer"
 
 OpenPage = Callable[..., Page]
 
@@ -69,3 +72,20 @@ def open_page(browser: Browser, site: Site) -> Iterator[OpenPage]:
 def page(open_page: OpenPage) -> Page:
     """The form, in a window of a common size."""
     return open_page()
+
+
+@pytest.fixture(scope="package")
+def reviewer(site: Site) -> str:
+    """The name of an account that may review."""
+    account = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD, "DJANGO_SUPERUSER_EMAIL": "r@reviews.example"}
+    replace(site, environment={**site.environment, **account}).manage(
+        "createsuperuser", "--no-input", "--username", "reviewer"
+    )
+    return "reviewer"
+
+
+def log_in(page: Page, reviewer: str) -> None:
+    """Fill in the admin's login, which a page of the admin has led to."""
+    page.get_by_label("Username").fill(reviewer)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()

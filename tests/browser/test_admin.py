@@ -1,23 +1,7 @@
-from dataclasses import replace
-
-import pytest
 from playwright.sync_api import Page
 
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, log_in
 from tests.browser.test_review import GOOD, rate
-from tests.site import Site
-
-PASSWORD = "open sesame, said the reviewer"
-
-
-@pytest.fixture(scope="package")
-def reviewer(site: Site) -> str:
-    """The name of an account that may review."""
-    account = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD, "DJANGO_SUPERUSER_EMAIL": "r@reviews.example"}
-    replace(site, environment={**site.environment, **account}).manage(
-        "createsuperuser", "--no-input", "--username", "reviewer"
-    )
-    return "reviewer"
 
 
 def test_a_reviewer_corrects_a_prediction_and_finds_it_again(
@@ -26,9 +10,7 @@ def test_a_reviewer_corrects_a_prediction_and_finds_it_again(
     rate(page, f"{GOOD} , said of the correction")
 
     admin = open_page("/admin/classifier/prediction/")
-    admin.get_by_label("Username").fill(reviewer)
-    admin.get_by_label("Password").fill(PASSWORD)
-    admin.get_by_role("button", name="Log in").click()
+    log_in(admin, reviewer)
     admin.get_by_role("link", name="said of the correction").first.click()
     admin.locator("#id_verdict-0-label").select_option("NEGATIVE")
     admin.locator("#id_verdict-0-rating").fill("2")

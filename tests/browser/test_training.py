@@ -11,8 +11,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests import tiny
-from tests.browser.conftest import OpenPage
-from tests.browser.test_admin import PASSWORD
+from tests.browser.conftest import PASSWORD, OpenPage, log_in
 from tests.browser.test_review import scrolls_sideways
 from tests.site import Site, command
 
@@ -70,9 +69,7 @@ def worker(site: Site, tiny_base_dir: Path, tmp_path: Path) -> Iterator[Path]:
 
 def logged_in(open_page: OpenPage, name: str, path: str, **options: object) -> Page:
     page = open_page(path, **options)
-    page.get_by_label("Username").fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    log_in(page, name)
     return page
 
 

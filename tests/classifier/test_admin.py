@@ -8,7 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from classifier.models import ModelVersion, Prediction, Verdict, text_digest
+from classifier.models import AuditEntry, ModelVersion, Prediction, Verdict, text_digest
 from tests.factories import make_prediction, make_verdict
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +42,8 @@ def verdict_form(prediction: Prediction, **values: Any) -> dict[str, Any]:
     """What the browser posts from the page of a prediction."""
     existing = Verdict.objects.filter(prediction=prediction).first()
     return {
+        "feedback-TOTAL_FORMS": 0,
+        "feedback-INITIAL_FORMS": 0,
         "verdict-TOTAL_FORMS": 1,
         "verdict-INITIAL_FORMS": int(existing is not None),
         "verdict-0-id": existing.pk if existing else "",
@@ -315,3 +317,39 @@ def test_a_stranger_is_sent_to_the_login(client: Client) -> None:
 
     assert response.status_code == 302
     assert response["Location"].startswith("/admin/login/")
+
+
+def test_many_are_given_one_verdict(reviewer: Client, admin_user: User) -> None:
+    first, second, other = make_prediction("a"), make_prediction("b"), make_prediction("c")
+    make_verdict(first, rating=8)
+    chosen = {"_selected_action": [str(first.pk), str(second.pk)], "action": "set_verdicts"}
+
+    reviewer.post(LIST, {**chosen, "verdict_label": "", "verdict_rating": "2"})
+
+    for prediction in (first, second):
+        verdict = Verdict.objects.get(prediction=prediction)
+        assert (verdict.label, verdict.rating, verdict.reviewer) == ("NEGATIVE", 2, admin_user)
+        assert AuditEntry.objects.of(prediction).count() == 1
+    assert not Verdict.objects.filter(prediction=other).exists()
+
+
+@pytest.mark.parametrize(
+    ("rating", "said"),
+    [("", "Give one beside the action."), ("11", "No action selected."), ("x", "No action")],
+)
+def test_a_verdict_without_a_rating_is_refused(reviewer: Client, rating: str, said: str) -> None:
+    prediction = make_prediction()
+    sent = {"_selected_action": [str(prediction.pk)], "action": "set_verdicts"}
+
+    answer = reviewer.post(LIST, {**sent, "verdict_rating": rating}, follow=True)
+
+    assert said in answer.content.decode()
+    assert not Verdict.objects.exists()
+
+
+def test_a_purge_is_in_the_audit_log(reviewer: Client, admin_user: User) -> None:
+    run_action(reviewer, "purge_texts", make_prediction("a"), make_prediction("b"))
+
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.after, entry.actor) == ("texts purged", {"texts": 2}, admin_user)
+    assert "texts purged" in reviewer.get("/admin/classifier/auditentry/").content.decode()

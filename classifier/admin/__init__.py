@@ -1,0 +1,3 @@
+"""The admin's pages of what the classifier keeps, one file a subject."""
+
+from classifier.admin import bulk, log, predictions, versions  # noqa: F401  they register

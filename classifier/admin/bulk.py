@@ -1,0 +1,69 @@
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.text import Truncator
+
+from classifier.admin.facts import FactsAdmin
+from classifier.bulk_jobs import control, retention
+from classifier.bulk_jobs.errors import BulkError
+from classifier.models import BulkJob
+
+
+@admin.register(BulkJob)
+class BulkJobAdmin(FactsAdmin):
+    list_display = (
+        "created_at",
+        "name",
+        "status",
+        "rows",
+        "bad_rows",
+        "keep_texts",
+        "source",
+        "owner",
+        "purged_at",
+        "page",
+    )
+    list_display_links = ("created_at", "name")
+    list_filter = ("status", "source", "keep_texts", "model_version")
+    list_select_related = ("owner",)
+    search_fields = ("filename", "=id")
+    search_help_text = "A part of the file's name, or the id of a job"
+    date_hierarchy = "created_at"
+    actions = ("cancel", "purge")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # it would leave the files; "Delete the files" does not
+
+    @admin.display(description="file", ordering="filename")
+    def name(self, job: BulkJob) -> str:
+        return Truncator(job.filename).chars(60)
+
+    @admin.display(description="rows")
+    def rows(self, job: BulkJob) -> str:
+        return f"{job.done:,} of {job.total:,}" if job.total else f"{job.done:,}"
+
+    @admin.display(description="page")
+    def page(self, job: BulkJob) -> str:
+        return format_html('<a href="{}">open</a>', job.get_absolute_url())
+
+    @admin.action(description="Cancel those that are not over", permissions=["change"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[BulkJob]) -> None:
+        cancelled = sum(control.cancel(job) for job in queryset)
+        self.message_user(
+            request, f"{cancelled} jobs cancelled; one that runs ends after its chunk."
+        )
+
+    @admin.action(description="Delete the files; counts stay", permissions=["change"])
+    def purge(self, request: HttpRequest, queryset: QuerySet[BulkJob]) -> None:
+        purged = 0
+        for job in queryset:
+            try:
+                retention.purge(job)
+            except BulkError as error:
+                self.message_user(request, str(error), messages.WARNING)
+            else:
+                purged += 1
+        self.message_user(request, f"The files of {purged} jobs are deleted.")
