@@ -1,3 +1,4 @@
+from tempfile import TemporaryFile
 from typing import Any
 
 from django import forms
@@ -6,7 +7,7 @@ from django.contrib.admin.helpers import ActionForm
 from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import FileResponse, HttpRequest, HttpResponseBase
 from django.utils import timezone
 from django.utils.text import Truncator
 
@@ -22,6 +23,7 @@ from classifier.models import (
     audit_entry,
 )
 from classifier.ratings import HIGHEST, LOWEST, label_of
+from classifier.review.exporting import write_verdicts
 from classifier.review.verdicts import confirm_all, record_verdict, withdraw_verdict
 
 
@@ -96,7 +98,7 @@ class PredictionAdmin(ReviewPages, FactsAdmin):
     date_hierarchy = "created_at"
     inlines = (VerdictInline, FeedbackInline)
     action_form = VerdictActionForm
-    actions = ("confirm", "set_verdicts", "purge_texts")
+    actions = ("confirm", "set_verdicts", "export_csv", "export_jsonl", "purge_texts")
 
     @admin.display(description="review")
     def excerpt(self, prediction: Prediction) -> str:
@@ -150,6 +152,14 @@ class PredictionAdmin(ReviewPages, FactsAdmin):
                 record_verdict(prediction, label=label, rating=rating, reviewer=request.user)
         self.message_user(request, f"{queryset.count()} verdicts: {label} {rating}/{HIGHEST}.")
 
+    @admin.action(description="Export the verdicts as CSV")
+    def export_csv(self, request: HttpRequest, queryset: PredictionQuerySet) -> HttpResponseBase:
+        return _exported("verdicts.csv", queryset)
+
+    @admin.action(description="Export the verdicts as JSON Lines")
+    def export_jsonl(self, request: HttpRequest, queryset: PredictionQuerySet) -> HttpResponseBase:
+        return _exported("verdicts.jsonl", queryset)
+
     @admin.action(description="Purge the texts; digests and scores stay", permissions=["delete"])
     def purge_texts(self, request: HttpRequest, queryset: PredictionQuerySet) -> None:
         with transaction.atomic():
@@ -158,3 +168,11 @@ class PredictionAdmin(ReviewPages, FactsAdmin):
                 AuditEntry.Action.TEXTS_PURGED, "predictions", request.user, after={"texts": purged}
             ).save()
         self.message_user(request, f"{purged} texts purged.")
+
+
+def _exported(name: str, predictions: PredictionQuerySet) -> HttpResponseBase:
+    """The verdicts of the chosen predictions, as a file to save."""
+    file = TemporaryFile()  # noqa: SIM115 (the response closes it)
+    write_verdicts(file, name, Verdict.objects.filter(prediction__in=predictions.order_by()))
+    file.seek(0)
+    return FileResponse(file, as_attachment=True, filename=name)

@@ -16,6 +16,7 @@ from classifier.models.reviews import (
     Prediction,
     PredictionQuerySet,
     Verdict,
+    VerdictQuerySet,
     text_digest,
 )
 
@@ -34,6 +35,7 @@ __all__ = [
     "ReviewSkip",
     "StoredFile",
     "Verdict",
+    "VerdictQuerySet",
     "audit_entry",
     "text_digest",
 ]

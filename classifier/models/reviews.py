@@ -127,6 +127,12 @@ class Prediction(models.Model):
         return reverse("prediction", args=[self.pk])
 
 
+class VerdictQuerySet(models.QuerySet["Verdict"]):
+    def with_text(self) -> Self:
+        """Those whose prediction still has its text."""
+        return self.exclude(prediction__text="")
+
+
 class Verdict(models.Model):
     """What a reviewer says of a prediction: the same, or another label or rating."""
 
@@ -152,6 +158,8 @@ class Verdict(models.Model):
         max_length=9, choices=ChosenBy.choices, default=ChosenBy.REVIEWER, editable=False
     )
     reviewed_at = models.DateTimeField(auto_now=True, db_index=True)
+
+    objects = VerdictQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -1,0 +1,130 @@
+"""Verdicts as a file, to learn from, to keep, or to import elsewhere.
+
+What is written and read again, on this site or another, gives the same verdicts: a row names its
+prediction, its text by digest, and all that the verdict says.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from classifier.bulk.delimited_writer import DelimitedWriter
+from classifier.bulk.errors import TableError
+from classifier.models import VerdictQuerySet
+from classifier.review.split import split_of
+
+COLUMNS = (
+    *("prediction", "text", "text_sha256", "label", "rating", "note", "reviewer", "chosen_by"),
+    *("reviewed_at", "split", "model_label", "model_rating", "positive_probability", "model"),
+    "predicted_at",
+)
+FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
+
+
+def rows_of(verdicts: VerdictQuerySet) -> Iterator[dict[str, Any]]:
+    """Each verdict with its prediction, by the names in COLUMNS; the oldest prediction first."""
+    rows = verdicts.select_related("prediction__model_version", "reviewer")
+    ordered = rows.order_by("prediction__created_at", "prediction_id")
+    for verdict in ordered.iterator(chunk_size=2000):
+        prediction = verdict.prediction
+        yield {
+            "prediction": str(prediction.pk),
+            "text": prediction.text,
+            "text_sha256": prediction.text_sha256,
+            "label": verdict.label,
+            "rating": verdict.rating,
+            "note": verdict.note,
+            "reviewer": verdict.reviewer.get_username() if verdict.reviewer else "",
+            "chosen_by": verdict.chosen_by,
+            "reviewed_at": verdict.reviewed_at.isoformat(),
+            "split": split_of(prediction.text_sha256),
+            "model_label": prediction.label,
+            "model_rating": prediction.rating,
+            "positive_probability": prediction.positive_probability,
+            "model": str(prediction.model_version),
+            "predicted_at": prediction.created_at.isoformat(),
+        }
+
+
+def export_verdicts(path: Path, verdicts: VerdictQuerySet) -> int:
+    """Write verdicts into a file, whole or not at all; how many there were.
+
+    Args:
+        path: its ending says the format, one of FORMATS.
+
+    Raises:
+        TableError: another ending.
+        OSError: the file cannot be written.
+    """
+    write = _writer(path.name)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    try:
+        with draft.open("wb") as out:
+            count = write(out, rows_of(verdicts))
+            out.flush()
+            os.fsync(out.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return count
+
+
+def write_verdicts(out: BinaryIO, name: str, verdicts: VerdictQuerySet) -> int:
+    """As `export_verdicts`, into a stream; `name` says the format."""
+    return _writer(name)(out, rows_of(verdicts))
+
+
+def _writer(name: str) -> Callable[[BinaryIO, Iterable[dict[str, Any]]], int]:
+    suffix = Path(name).suffix.lower()
+    match suffix:
+        case ".csv" | ".tsv":
+            return partial(_write_delimited, delimiter="\t" if suffix == ".tsv" else ",")
+        case ".jsonl":
+            return _write_jsonl
+        case ".parquet":
+            return _write_parquet
+    raise TableError(
+        code="format_unknown",
+        rule=f"The name of an export must end in {', '.join(FORMATS)}.",
+        value=repr(suffix) if suffix else "a name without ending",
+        remedy="Choose one of them.",
+    )
+
+
+def _write_delimited(out: BinaryIO, rows: Iterable[dict[str, Any]], *, delimiter: str) -> int:
+    writer = DelimitedWriter(out, COLUMNS, delimiter=delimiter)
+    count = 0
+    for count, row in enumerate(rows, 1):  # noqa: B007
+        writer.row([row[name] for name in COLUMNS])
+    writer.close()
+    return count
+
+
+def _write_jsonl(out: BinaryIO, rows: Iterable[dict[str, Any]]) -> int:
+    count = 0
+    for count, row in enumerate(rows, 1):  # noqa: B007
+        out.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+    return count
+
+
+def _write_parquet(out: BinaryIO, rows: Iterable[dict[str, Any]]) -> int:
+    import pyarrow as arrow
+    from pyarrow import parquet
+
+    numbers = {
+        "rating": arrow.int8(),
+        "model_rating": arrow.int8(),
+        "positive_probability": arrow.float64(),
+    }
+    schema = arrow.schema([(name, numbers.get(name, arrow.string())) for name in COLUMNS])
+    count = 0
+    rows = iter(rows)
+    with parquet.ParquetWriter(out, schema) as writer:
+        while batch := list(islice(rows, 2000)):
+            writer.write_table(arrow.Table.from_pylist(batch, schema))
+            count += len(batch)
+    return count
