@@ -114,7 +114,7 @@ def test_a_dark_screen_gets_a_dark_page(open_page: OpenPage) -> None:
 
 def test_the_api_page_shows_the_operation_offline(open_page: OpenPage) -> None:
     page = open_page("/api/docs")
-    operation = page.locator(".opblock-summary", has_text="/api/predict")
+    operation = page.locator("#operations-predict-predict .opblock-summary")
     operation.wait_for()
     operation.click()
     page.get_by_text("Request body").wait_for()
