@@ -31,6 +31,7 @@ chaos: $(VENV)/installed-dev  ## Kill workers, break Redis and PostgreSQL, rate 
 	@$(BIN)/python tests/chaos/kill_training.py --runs 5 --kills 50 --seed 0
 	@$(BIN)/python tests/chaos/kill_worker.py --kills 50 --seed 0
 	@$(BIN)/python tests/chaos/kill_bulk.py --kills 50 --rows 20000 --seed 0
+	@$(BIN)/python tests/chaos/activate_models.py --activations 100 --broken 10 --clients 32
 	@$(BIN)/python tests/chaos/break_broker.py --rounds 3 --jobs 10
 	@$(BIN)/python tests/chaos/restart_postgresql.py --restarts 10
 	@$(BIN)/python tests/chaos/million_rows.py --rows 1000000

@@ -9,17 +9,22 @@ from pathlib import Path
 
 import numpy as np
 from django.conf import settings
+from django.db import Error
 from numpy.typing import NDArray
 
 from classifier.artefact import Artefact, open_artefact
 from classifier.engines import AUTO, CPU, Engine, open_engine
 from classifier.exceptions import ModelNotReady
+from classifier.model_store import active_version, artefact_of
+from classifier.models import ModelVersion
 from classifier.ratings import confidence_rating
+from classifier.shared_models import fetch
 from classifier.windows import RULE, combine, softmax
 
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
+GOLDEN_TOLERANCE = 0.3  # in probability; an int8 graph may differ so much from its weights
 WARM_UP = ("Fine.", "An evening well spent, from the first scene to the last. " * 60)
 
 
@@ -111,7 +116,11 @@ def load_predictor(model: str | Path, *, models_dir: Path) -> Predictor:
     Raises:
         ModelNotReady: it is missing, broken or not a sentiment classifier.
     """
-    artefact = open_artefact(model, models_dir=models_dir)
+    return load_artefact(open_artefact(model, models_dir=models_dir))
+
+
+def load_artefact(artefact: Artefact) -> Predictor:
+    """As `load_predictor`, from a directory that has been looked at."""
     try:
         predictor = open_predictor(
             artefact, engine=settings.CLASSIFIER_ENGINE, device=settings.CLASSIFIER_DEVICE
@@ -134,6 +143,26 @@ def load_predictor(model: str | Path, *, models_dir: Path) -> Predictor:
     return predictor
 
 
+def load_version(version: ModelVersion) -> Predictor:
+    """Load the kept files of a version, and ask it for its golden reviews.
+
+    Raises:
+        ModelNotReady: as load_predictor; or it says something else than when it was registered.
+    """
+    predictor = load_artefact(artefact_of(version))
+    said = predictor.classify([text for text, _ in version.golden])
+    for one, (text, expected) in zip(said, version.golden, strict=True):
+        if abs(one.positive_probability - expected) > GOLDEN_TOLERANCE:
+            raise ModelNotReady(
+                code="golden_missed",
+                rule="A version says of the golden reviews what it said when it was registered.",
+                value=f"{version} gives {one.positive_probability:.3f} in place of {expected:.3f} "
+                f"to {text!r}",
+                remedy="Check CLASSIFIER_ENGINE and the model's graph: manage.py export_model.",
+            )
+    return predictor
+
+
 class PredictorHolder:
     """Keeps the one predictor of this process, and why there is none if there is none."""
 
@@ -142,6 +171,9 @@ class PredictorHolder:
         self._predictor: Predictor | None = None
         self._failure: ModelNotReady | None = None
         self._failed_at = 0.0
+        self._following = threading.Lock()
+        self._refused: int | None = None
+        self._refused_until = 0.0
 
     def get(self) -> Predictor:
         """The predictor, loaded on the first call.
@@ -159,19 +191,41 @@ class PredictorHolder:
                 if self._failure and time.monotonic() - self._failed_at < RETRY_SECONDS:
                     # Without it each raise would lengthen the traceback, and keep its frames.
                     raise self._failure.with_traceback(None)
-                # Here, not at the top: a predictor by itself needs no database.
-                from classifier.shared_models import fetch
-
                 try:
-                    fetch(settings.CLASSIFIER_MODEL, models_dir=settings.MODELS_DIR)
-                    self._predictor = load_predictor(
-                        settings.CLASSIFIER_MODEL, models_dir=settings.MODELS_DIR
-                    )
+                    self._predictor = _load_served()
                 except ModelNotReady as error:
                     self._failure, self._failed_at = error, time.monotonic()
                     raise
                 self._failure = None
             return self._predictor
+
+    def follow(self) -> bool:
+        """Serve the version that is active now, if it is another; whether it was taken over.
+
+        It is loaded and checked beside the one that serves, which answers meanwhile and is
+        then replaced by one assignment. A version that is broken here is left out for
+        RETRY_SECONDS, and the one that serves goes on.
+
+        Raises:
+            DatabaseError: which one is active cannot be asked.
+        """
+        with self._following:
+            version, serving = active_version(), self._predictor
+            if version is None or serving is None or _is(serving, version):
+                return False
+            if version.pk == self._refused and time.monotonic() < self._refused_until:
+                return False
+            try:
+                predictor = load_version(version)
+            except ModelNotReady as error:
+                logger.error("%s@%s goes on serving: %s", serving.name, serving.revision, error)
+                self._refused = version.pk
+                self._refused_until = time.monotonic() + RETRY_SECONDS
+                return False
+            with self._lock:
+                self._predictor = predictor
+            logger.info("Serving %s in place of %s@%s", version, serving.name, serving.revision)
+            return True
 
     @property
     def loaded(self) -> Predictor | None:
@@ -187,6 +241,31 @@ class PredictorHolder:
         """Forget the predictor; the next call loads anew."""
         with self._lock:
             self._predictor = self._failure = None
+
+
+def _load_served() -> Predictor:
+    """The active version; before the first activation, the model that CLASSIFIER_MODEL names.
+
+    Raises:
+        ModelNotReady: it cannot be loaded, or which it is cannot be asked.
+    """
+    try:
+        version = active_version()
+    except Error as error:
+        raise ModelNotReady(
+            code="database_not_ready",
+            rule="The database says which model version is active.",
+            value=f"it does not answer: {type(error).__name__}",
+            remedy="Wait, or start it; the model is then loaded without a restart.",
+        ) from error
+    if version:
+        return load_version(version)
+    fetch(settings.CLASSIFIER_MODEL, models_dir=settings.MODELS_DIR)
+    return load_predictor(settings.CLASSIFIER_MODEL, models_dir=settings.MODELS_DIR)
+
+
+def _is(predictor: Predictor, version: ModelVersion) -> bool:
+    return (predictor.name, predictor.revision) == (version.name, version.revision)
 
 
 holder = PredictorHolder()

@@ -46,8 +46,18 @@ def fetch(name: str, *, models_dir: Path) -> bool:
     except Error as error:
         logger.warning("Whether the model %s is shared cannot be asked: %s", name, error)
         return False
-    if version is None or version.archive is None:
+    return version is not None and unpack(version, models_dir / name)
+
+
+def unpack(version: ModelVersion, target: Path) -> bool:
+    """Put the files of a shared version at `target`, where nothing is yet; as `fetch`.
+
+    Raises:
+        ModelNotReady: the files are not those that were shared.
+    """
+    if version.archive is None:
         return False
+    name, models_dir = version.name, target.parent
     models_dir.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=models_dir))
     try:
@@ -67,9 +77,9 @@ def fetch(name: str, *, models_dir: Path) -> bool:
             )
         directory.chmod(0o755)  # mkdtemp's own would keep other users out
         try:
-            directory.rename(models_dir / name)
+            directory.rename(target)
         except OSError:
-            if not (models_dir / name).is_dir():  # else another process was faster
+            if not target.is_dir():  # else another process was faster
                 raise
             return False
     finally:

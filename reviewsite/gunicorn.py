@@ -21,6 +21,8 @@ control_socket_disable = True
 # A forked torch hangs at its first inference, so every worker loads the model for itself.
 preload_app = False
 
+FOLLOW_SECONDS = 1.0  # between looks for another version of the model
+
 # Read by torch and by the tokenizers when a worker imports them. More threads than cores are
 # slower than one, many times over.
 os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // workers)))
@@ -57,8 +59,7 @@ def post_worker_init(worker: Any) -> None:
         _load(worker)
     except ModelNotReady as error:
         worker.log.error("No model is served: %s", error)
-        # A balancer sends nothing to a site that is not ready, so no request would load it later.
-        threading.Thread(target=_load_once_it_is_there, args=[worker], daemon=True).start()
+    threading.Thread(target=_follow, args=[worker], daemon=True).start()
     # Predictions are answered meanwhile: they need no page.
     threading.Thread(target=_import_pages, daemon=True).start()
 
@@ -82,13 +83,25 @@ def _import_pages() -> None:
         getattr(included, "url_patterns", None)
 
 
-def _load_once_it_is_there(worker: Any) -> None:
+def _follow(worker: Any) -> None:
+    """Serve whichever version is activated, and a model that was missing once it is there.
+
+    A balancer sends nothing to a site that is not ready, so no request would load it later.
+    """
+    from django.db import DatabaseError, InterfaceError, connection
+
     from classifier.exceptions import ModelNotReady
-    from classifier.predictor import RETRY_SECONDS
+    from classifier.predictor import RETRY_SECONDS, holder
 
     while True:
-        time.sleep(RETRY_SECONDS)
+        time.sleep(FOLLOW_SECONDS if holder.loaded else RETRY_SECONDS)
         try:
-            return _load(worker)
+            if holder.loaded:
+                holder.follow()
+            else:
+                _load(worker)
         except ModelNotReady:
             continue
+        except (DatabaseError, InterfaceError) as error:
+            worker.log.warning("Which model is active cannot be asked: %s", error)
+            connection.close()

@@ -104,7 +104,7 @@ class Site:
                 process.kill()
                 process.wait()
 
-    def manage(self, *arguments: str, stdin: str | None = None) -> str:
+    def manage(self, *arguments: str, stdin: str | None = None, timeout: float = 300) -> str:
         """Run a manage.py command of this site; its standard output."""
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
@@ -113,7 +113,7 @@ class Site:
             input=stdin,
             text=True,
             capture_output=True,
-            timeout=300,
+            timeout=timeout,
         )
         assert done.returncode == 0, f"{arguments}: {done.stdout}\n{done.stderr}"
         return done.stdout

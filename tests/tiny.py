@@ -51,14 +51,14 @@ def write_base_model(directory: Path) -> Path:
 
 
 def write_classifier(
-    directory: Path, *, labels: tuple[str, ...] = ("NEGATIVE", "POSITIVE")
+    directory: Path, *, labels: tuple[str, ...] = ("NEGATIVE", "POSITIVE"), seed: int = 0
 ) -> Path:
     """The same with a head, trained on sentences until it tells the two kinds apart."""
     import torch
     from transformers import BertConfig, BertForSequenceClassification
 
     tokenizer = _tokenizer(directory)
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     config = _config(
         BertConfig,
         len(tokenizer),

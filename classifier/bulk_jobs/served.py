@@ -38,7 +38,15 @@ def served() -> Served:
     Raises:
         ModelNotReady: none can be loaded.
     """
-    predictor = holder.get()
+    found = _served(holder.get())
+    # Jobs that this version has begun are rated by it to their end.
+    begun = BulkJob.objects.filter(model_version=found.version, finished_at=None)
+    if not persistently(begun.exists) and persistently(holder.follow):
+        found = _served(holder.get())
+    return found
+
+
+def _served(predictor: Predictor) -> Served:
     version, _ = persistently(
         lambda: ModelVersion.objects.get_or_create(name=predictor.name, revision=predictor.revision)
     )

@@ -98,6 +98,8 @@ class AuditEntry(models.Model):
         VERDICT_CHANGED = "verdict changed", "verdict changed"
         VERDICT_WITHDRAWN = "verdict withdrawn", "verdict withdrawn"
         TEXTS_PURGED = "texts purged", "texts purged"
+        MODEL_ACTIVATED = "model activated", "model activated"
+        MODEL_REFUSED = "model refused", "model refused"
 
     at = models.DateTimeField(default=timezone.now, db_index=True)
     actor = models.ForeignKey(

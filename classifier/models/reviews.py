@@ -26,10 +26,29 @@ def text_digest(text: str) -> str:
 
 
 class ModelVersion(models.Model):
-    """A model that has answered: its name and the digest of its files."""
+    """A model that has answered or may: its name and the digest of its files."""
+
+    class Status(models.TextChoices):
+        SEEN = "seen", "seen"
+        """It has answered, and its files are whoever's who put them there."""
+        CANDIDATE = "candidate", "candidate"
+        """Its files are kept, and it may be activated."""
+        ACTIVE = "active", "active"
+        RETIRED = "retired", "retired"
+        """It was active, and may be again."""
 
     name = models.CharField(max_length=200)
     revision = models.CharField(max_length=64, help_text="Digest of the model's files.")
+    status = models.CharField(max_length=9, choices=Status.choices, default=Status.SEEN)
+    source = models.CharField(max_length=300, blank=True, help_text="Where it was taken from.")
+    metrics = models.JSONField(default=dict, blank=True, help_text="Its metrics.json.")
+    card = models.TextField(blank=True, help_text="Its README.md.")
+    golden = models.JSONField(
+        default=list,
+        editable=False,
+        help_text="P(POSITIVE) that it gave the golden reviews when it was registered.",
+    )
+    activated_at = models.DateTimeField(null=True, blank=True, editable=False)
     archive = models.ForeignKey(
         StoredFile,
         on_delete=models.SET_NULL,
@@ -42,7 +61,10 @@ class ModelVersion(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["name", "revision"], name="model_version_unique")
+            models.UniqueConstraint(fields=["name", "revision"], name="model_version_unique"),
+            models.UniqueConstraint(
+                fields=["status"], condition=Q(status="active"), name="model_version_one_active"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,87 @@
+"""The kept files of model versions: one directory each, named by its digest, never changed."""
+
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from django.conf import settings
+
+from classifier.artefact import Artefact, open_artefact
+from classifier.exceptions import ModelNotReady
+from classifier.models import ModelVersion
+from classifier.shared_models import unpack
+
+FOLDER = "versions"  # under MODELS_DIR
+
+
+def directory_of(version: ModelVersion) -> Path:
+    """Where the files of a version are kept on this host, if they are."""
+    return Path(settings.MODELS_DIR) / FOLDER / f"{version.name}-{version.revision}"
+
+
+def keep_files(version: ModelVersion, artefact: Artefact) -> Path:
+    """Copy a model's files to where they stay; what lies there already stays as it is.
+
+    Raises:
+        ModelNotReady: a file changed while it was copied.
+        OSError: there is no room for them.
+    """
+    target = directory_of(version)
+    if target.is_dir():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".keeping-", dir=target.parent))
+    try:
+        # Copied, not linked: whoever writes into the original would change what is kept.
+        copy = shutil.copytree(artefact.directory, staging / "model")
+        _require_digest(replace(artefact, directory=copy), version)
+        copy.chmod(0o755)
+        try:
+            copy.rename(target)
+        except OSError:
+            if not target.is_dir():  # else another process was faster
+                raise
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return target
+
+
+def artefact_of(version: ModelVersion) -> Artefact:
+    """The kept files of a version, fetched from the database where this host lacks them.
+
+    Raises:
+        ModelNotReady: they are nowhere, or not what they were.
+    """
+    directory = directory_of(version)
+    if not directory.is_dir() and not unpack(version, directory) and not directory.is_dir():
+        raise ModelNotReady(
+            code="version_missing",
+            rule="The files of a model version are kept under MODELS_DIR, or in the database.",
+            value=f"neither has those of {version}",
+            remedy="Register the model again: python manage.py activate_model NAME, or set "
+            "SHARE_MODELS on the host that has it.",
+        )
+    artefact = replace(open_artefact(directory, models_dir=settings.MODELS_DIR), name=version.name)
+    _require_digest(artefact, version)
+    return artefact
+
+
+def active_version() -> ModelVersion | None:
+    """The version that all processes serve; None before the first activation."""
+    return (
+        ModelVersion.objects.select_related("archive")
+        .filter(status=ModelVersion.Status.ACTIVE)
+        .first()
+    )
+
+
+def _require_digest(artefact: Artefact, version: ModelVersion) -> None:
+    if (revision := artefact.revision()) != version.revision:
+        raise ModelNotReady(
+            code="version_changed",
+            rule="The kept files of a model version never change.",
+            value=f"those of {version} have the digest {revision}",
+            remedy="Restore them from a backup, or delete the directory "
+            f"{artefact.directory.name} and register the model again.",
+        )

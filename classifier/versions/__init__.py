@@ -1,0 +1,1 @@
+"""Model versions: registered as candidates, checked, activated without a restart, rolled back."""

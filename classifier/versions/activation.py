@@ -1,0 +1,138 @@
+"""Which version serves: registered, checked, activated and rolled back.
+
+One row says which version is active; every process follows it (`PredictorHolder.follow`) and
+loads the new one beside the old one, which answers until then.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from classifier.artefact import Artefact, open_artefact
+from classifier.exceptions import ModelNotReady
+from classifier.model_files import metrics_of
+from classifier.model_store import active_version, directory_of, keep_files
+from classifier.models import AuditEntry, ModelVersion, audit_entry
+from classifier.predictor import load_artefact, load_version
+from classifier.shared_models import share
+from classifier.versions.golden import golden_answers
+
+logger = logging.getLogger(__name__)
+
+Status = ModelVersion.Status
+Action = AuditEntry.Action
+
+
+def register(model: str | Path, *, source: str = "") -> ModelVersion:
+    """Keep a model's files as a version that may be activated, or find it registered already.
+
+    Args:
+        model: "starter", a name under MODELS_DIR, or a directory.
+        source: where it was taken from, in words.
+
+    Raises:
+        ModelNotReady: there is no such model, it cannot rate reviews, or it is broken.
+    """
+    artefact = open_artefact(model, models_dir=settings.MODELS_DIR)
+    artefact.positive_index()
+    version, _ = ModelVersion.objects.get_or_create(
+        name=artefact.name, revision=artefact.revision()
+    )
+    if version.status == Status.SEEN or not directory_of(version).is_dir():
+        golden = golden_answers(load_artefact(artefact))
+        keep_files(version, artefact)
+        if settings.SHARE_MODELS and version.archive is None:
+            share(version, directory_of(version))
+        version.golden = golden
+        version.metrics = metrics_of(artefact.directory)
+        version.card = _card(artefact)
+        version.source = source or version.source or str(model)
+        if version.status == Status.SEEN:
+            version.status = Status.CANDIDATE
+        version.save()
+    return version
+
+
+def activate(version: ModelVersion, *, actor: Any, reason: str = "") -> None:
+    """Let every process serve a version, once it has been loaded and checked here.
+
+    Processes follow within seconds; each answer names the version that gave it.
+
+    Args:
+        actor: a user, or None for a command.
+
+    Raises:
+        ModelNotReady: the version is broken. Nothing changes, save an entry in the audit log.
+    """
+    try:
+        load_version(version)
+    except ModelNotReady as error:
+        audit_entry(Action.MODEL_REFUSED, version, actor, reason=str(error)).save()
+        raise
+    before = active_version() or _configured()
+    with transaction.atomic():
+        # All rows, so that two who activate at once take turns.
+        for other in ModelVersion.objects.select_for_update().order_by("pk"):
+            if other.status == Status.ACTIVE:
+                if other == version:
+                    return
+                before = other
+                other.status = Status.RETIRED
+                other.save(update_fields=["status"])
+        version.status, version.activated_at = Status.ACTIVE, timezone.now()
+        version.save(update_fields=["status", "activated_at"])
+        audit_entry(
+            Action.MODEL_ACTIVATED,
+            version,
+            actor,
+            before={"version": before.pk, "name": str(before)} if before else None,
+            after={"version": version.pk, "name": str(version)},
+            reason=reason,
+        ).save()
+
+
+def roll_back(*, actor: Any, reason: str = "") -> ModelVersion:
+    """Activate the version that served before the active one.
+
+    Raises:
+        ModelNotReady: there was none, or it is broken.
+    """
+    active = active_version()
+    entries = AuditEntry.objects.filter(action=Action.MODEL_ACTIVATED)
+    last = entries.of(active).first() if active else None
+    before = (
+        ModelVersion.objects.filter(pk=last.before["version"]).first()
+        if last and last.before
+        else None
+    )
+    if before is None:
+        raise ModelNotReady(
+            code="nothing_before",
+            rule="Rolling back goes to the version that served before.",
+            value="there was none" if active else "no version has been activated",
+            remedy="Activate a version of your choice: python manage.py list_models",
+        )
+    activate(before, actor=actor, reason=reason or f"rolled back from {active}")
+    return before
+
+
+def _configured() -> ModelVersion | None:
+    """The model that CLASSIFIER_MODEL names, registered so that one can go back to it."""
+    try:
+        version = register(settings.CLASSIFIER_MODEL, source="CLASSIFIER_MODEL")
+    except ModelNotReady as error:
+        logger.warning("There is no going back to %s: %s", settings.CLASSIFIER_MODEL, error)
+        return None
+    if version.status == Status.CANDIDATE:
+        version.status = Status.RETIRED
+        version.save(update_fields=["status"])
+    return version
+
+
+def _card(artefact: Artefact) -> str:
+    file = artefact.directory / "README.md"
+    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
