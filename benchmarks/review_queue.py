@@ -11,6 +11,7 @@ and goes away.
 import argparse
 import os
 import random
+import secrets
 import statistics
 import sys
 import tempfile
@@ -33,6 +34,7 @@ def main() -> None:
         os.environ.pop("DATABASE_URL", None)
         if options.database_url:
             os.environ["DATABASE_URL"] = options.database_url
+            os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(64))
         measure(options)
 
 

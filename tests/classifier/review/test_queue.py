@@ -135,6 +135,15 @@ def test_each_text_is_asked_for_once_except_by_chance_or_complaint(ann: User) ->
     assert judged_in_order(ann) == [("the same words", ChosenBy.DISAGREED)]
 
 
+def test_a_text_that_was_judged_hides_none_of_the_others(ann: User) -> None:
+    make_verdict(make("often said", 0.5))
+    for _ in range(3 * queue.TRIES):
+        make("often said", 0.5)
+    make("another", 0.9)
+
+    assert judged_in_order(ann) == [("another", ChosenBy.BOUNDARY)]
+
+
 def test_purged_texts_and_those_with_a_verdict_are_not_asked_for(ann: User) -> None:
     make_verdict(make("done", 0.5))
     gone = make("gone", 0.5)
