@@ -23,6 +23,7 @@ from classifier.models import Feedback, Prediction, ReviewClaim, ReviewSkip, Ver
 BOUNDARY = 0.5  # P(POSITIVE)
 RANDOM_TURN = 0.2  # of the reviews that are nobody's complaint
 TRIES = 16  # of the best candidates; others may take some of them at the same moment
+MOST = 1000  # predictions on either side of the boundary that are looked at together
 
 ChosenBy = Verdict.ChosenBy
 
@@ -160,36 +161,44 @@ def _disagreed(reviewer: Any) -> Iterable[UUID]:
 
 
 def _closest_to_the_boundary(reviewer: Any) -> Iterable[UUID]:
-    """The nearest, each text once, and none that has a verdict already.
+    """The nearest that are free, each text once, and none whose text has a verdict already.
 
-    Texts are compared afterwards: to do so on the way, past all that has a verdict, takes ten
-    times as long.
+    Only the predictions' own verdicts are asked for on the way: the way may lead past thousands
+    that are judged, and each further question takes as long.
     """
-    known: set[str] = set()
-    while nearest := _nearest(reviewer, known):
-        digests = {digest for _, _, digest in nearest}
+    begin, count = 0, TRIES
+    while nearest := _unreviewed_by_distance(begin, count):
+        pks, digests = {pk for _, pk, _ in nearest}, {digest for _, _, digest in nearest}
+        free = set(
+            _free(Prediction.objects.filter(pk__in=pks), "pk", reviewer)
+            .order_by()
+            .values_list("pk", flat=True)
+        )
         reviewed = Prediction.objects.reviewed().filter(text_sha256__in=digests).order_by()
         judged = set(reviewed.values_list("text_sha256", flat=True))
         first: dict[str, UUID] = {}
         for _, pk, digest in nearest:
-            if digest not in judged:
+            if pk in free and digest not in judged:
                 first.setdefault(digest, pk)
         if first:
-            return list(first.values())
-        known |= judged
+            return list(first.values())[:TRIES]
+        begin, count = begin + count, min(4 * count, MOST)
     return []
 
 
-def _nearest(reviewer: Any, known: set[str]) -> list[tuple[float, UUID, str]]:
-    """P(POSITIVE), id and digest of the text of the unreviewed predictions nearest to 0.5."""
-    found = _free(_unreviewed(Prediction.objects.exclude(text=""), "pk"), "pk", reviewer)
-    if known:
-        found = found.exclude(text_sha256__in=known)
+def _unreviewed_by_distance(begin: int, count: int) -> list[tuple[float, UUID, str]]:
+    """P(POSITIVE), id and digest of the text, on either side of the boundary, the nearest first.
+
+    Args:
+        begin: how many of each side are left out.
+        count: how many of each side are taken.
+    """
+    found = _unreviewed(Prediction.objects.exclude(text=""), "pk")
     columns = found.values_list("positive_probability", "pk", "text_sha256")
     above = columns.filter(positive_probability__gte=BOUNDARY).order_by("positive_probability")
     below = columns.filter(positive_probability__lt=BOUNDARY).order_by("-positive_probability")
-    nearest = [*above[:TRIES], *below[:TRIES]]
-    return sorted(nearest, key=lambda row: abs(row[0] - BOUNDARY))
+    end = begin + count
+    return sorted([*above[begin:end], *below[begin:end]], key=lambda row: abs(row[0] - BOUNDARY))
 
 
 def _of_the_random_share(reviewer: Any) -> Iterable[UUID]:
