@@ -77,11 +77,16 @@ def page(open_page: OpenPage) -> Page:
 @pytest.fixture(scope="package")
 def reviewer(site: Site) -> str:
     """The name of an account that may review."""
-    account = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD, "DJANGO_SUPERUSER_EMAIL": "r@reviews.example"}
+    return create_account(site, "reviewer")
+
+
+def create_account(site: Site, name: str) -> str:
+    """An account that may do everything, with PASSWORD."""
+    account = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD, "DJANGO_SUPERUSER_EMAIL": "a@reviews.example"}
     replace(site, environment={**site.environment, **account}).manage(
-        "createsuperuser", "--no-input", "--username", "reviewer"
+        "createsuperuser", "--no-input", "--username", name
     )
-    return "reviewer"
+    return name
 
 
 def log_in(page: Page, reviewer: str) -> None:

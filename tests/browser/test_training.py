@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests import tiny
-from tests.browser.conftest import PASSWORD, OpenPage, log_in
+from tests.browser.conftest import OpenPage, create_account, log_in
 from tests.browser.test_review import scrolls_sideways
 from tests.site import Site, command
 
@@ -45,11 +45,7 @@ CHOSEN = {
 @pytest.fixture(scope="module")
 def trainer(site: Site) -> str:
     """The name of an account that may train."""
-    account = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD, "DJANGO_SUPERUSER_EMAIL": "t@reviews.example"}
-    replace(site, environment={**site.environment, **account}).manage(
-        "createsuperuser", "--no-input", "--username", "trainer"
-    )
-    return "trainer"
+    return create_account(site, "trainer")
 
 
 @pytest.fixture
