@@ -30,6 +30,9 @@ from classifier.predictor import holder
 from tests import tiny
 from tests.gates import missing
 
+# Which version of the model is active stands in the database.
+pytestmark = pytest.mark.django_db
+
 REPOSITORY = Path(__file__).parents[2]
 FORMATS = ("csv", "tsv", "jsonl", "xlsx")
 
@@ -265,7 +268,6 @@ def test_a_folder_of_other_things_and_one_in_use_are_left_alone(
         rate(source, target)
 
 
-@pytest.mark.django_db
 def test_kept_texts_are_predictions_once_however_often_it_is_started(
     served_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,7 +293,6 @@ def test_kept_texts_are_predictions_once_however_often_it_is_started(
     assert marked == [1]
 
 
-@pytest.mark.django_db
 def test_without_keep_nothing_is_kept(served_model: Path, tmp_path: Path) -> None:
     rate(write_table(tmp_path / "in.csv", 5), tmp_path / "out.csv")
     assert not Prediction.objects.exists()

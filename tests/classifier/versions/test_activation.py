@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 from django.test import Client
 
 from classifier import predictor as predictor_module
@@ -355,3 +355,18 @@ def test_reviewers_activate_nothing(client: Client, other_model_dir: Path) -> No
 def test_another_tiny_model_is_another_one(other_model_dir: Path, served_model: Path) -> None:
     """What these tests stand on."""
     assert register(other_model_dir).golden != register(served_model).golden
+
+
+def test_a_database_without_our_tables_has_no_active_version() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE classifier_modelversion RENAME TO elsewhere")
+
+    assert active_version() is None
+
+
+def test_an_older_schema_is_not_taken_for_an_empty_one() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE classifier_modelversion RENAME COLUMN card TO cart")
+
+    with pytest.raises(DatabaseError):
+        active_version()
