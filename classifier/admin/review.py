@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 
 from classifier.exceptions import ModelNotReady
-from classifier.explanation import sentence_contributions
+from classifier.explanation import Contribution, sentence_contributions
 from classifier.labels import NEGATIVE, POSITIVE
 from classifier.models import LABEL_CHOICES, Prediction, ReviewClaim, Verdict
 from classifier.predictor import holder
@@ -26,6 +26,7 @@ from classifier.review.verdicts import record_verdict, undo_verdict
 
 UNDO = "reviewed"  # in the session: what can be undone, the last one at the end
 UNDOABLE = 20
+EXPLAINED_CHARS = 6000  # of a text; its sentences are left out one by one, seconds for a long one
 
 
 class JudgementForm(forms.Form):
@@ -115,10 +116,12 @@ class ReviewPages(admin.ModelAdmin):
         prediction = Prediction.objects.filter(pk=pk).first()
         if prediction is None:
             raise Http404
-        try:
-            contributions = sentence_contributions(prediction.text, holder.get().classify)
-        except ModelNotReady:
-            contributions = None
+        contributions: list[Contribution] | None = []
+        if len(prediction.text) <= EXPLAINED_CHARS:
+            try:
+                contributions = sentence_contributions(prediction.text, holder.get().classify)
+            except ModelNotReady:
+                contributions = None
         return TemplateResponse(
             request,
             "admin/classifier/prediction/review_context.html",
@@ -126,6 +129,7 @@ class ReviewPages(admin.ModelAdmin):
                 "prediction": prediction,
                 "parts": _parts(prediction.text, contributions or []),
                 "no_model": contributions is None,
+                "too_long": len(prediction.text) > EXPLAINED_CHARS,
                 "similar": similar_reviewed(prediction.text),
             },
         )
@@ -178,7 +182,7 @@ def _require_reviewer(request: HttpRequest) -> None:
         raise PermissionDenied
 
 
-def _parts(text: str, contributions: list[Any]) -> list[dict[str, Any]]:
+def _parts(text: str, contributions: list[Contribution]) -> list[dict[str, Any]]:
     """The text in pieces, those that were looked at with their contribution."""
     parts: list[dict[str, Any]] = []
     place = 0
