@@ -128,11 +128,7 @@ def _import_batch(batch: list[Row], names: _Columns, reviewer: Any, done: Import
         for one in said:
             prediction = _found(one, known)
             if prediction is None:
-                done.bad += 1
-                if len(done.problems) < LISTED:
-                    done.problems.append(
-                        (one.number, "Neither its prediction nor its text is known.")
-                    )
+                done.refuse(one.number, "Neither its prediction nor its text is known.")
                 continue
             changed = _record(one, prediction, users.get(one.reviewer, reviewer))
             done.verdicts += changed
