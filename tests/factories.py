@@ -1,6 +1,12 @@
 """Rows that tests need; every value can be set."""
 
+from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
+
+from django.apps import apps
+from django.contrib.auth.models import Group
+from django.db import connection
 
 from classifier.models import ModelVersion, Prediction, Verdict, text_digest
 
@@ -25,3 +31,10 @@ def make_prediction(text: str = "A warm film.", **values: Any) -> Prediction:
 def make_verdict(prediction: Prediction, **values: Any) -> Verdict:
     defaults = {"label": prediction.label, "rating": prediction.rating}
     return Verdict.objects.create(prediction=prediction, **(defaults | values))
+
+
+def reviewers() -> Group:
+    """The group that a migration makes; a test that empties the database has lost it."""
+    migration = import_module("classifier.migrations.0004_reviewers")
+    migration.create_reviewers(apps, SimpleNamespace(connection=connection))
+    return Group.objects.get(name=migration.REVIEWERS)

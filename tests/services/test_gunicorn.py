@@ -17,6 +17,9 @@ def test_a_worker_without_a_model_loads_it_unasked_once_it_is_there(
     tiny_model_dir: Path,
 ) -> None:
     monkeypatch.setattr(predictor, "RETRY_SECONDS", 0.1)
+    # Its thread goes on after the test, and must not ask the database.
+    monkeypatch.setattr(predictor, "active_version", lambda: None)
+    monkeypatch.setattr(gunicorn, "FOLLOW_SECONDS", 3600)
     gunicorn.post_worker_init(SimpleNamespace(log=logging.getLogger("gunicorn.error")))
     assert "No model is served" in caplog.text
 

@@ -1,13 +1,13 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.test import Client
 
 from classifier.models import AuditEntry, Prediction, ReviewClaim, ReviewSkip, Verdict
 from classifier.predictor import holder
 from classifier.review.feedback import give_feedback
-from tests.factories import make_prediction, make_verdict
+from tests.factories import make_prediction, make_verdict, reviewers
 
 pytestmark = pytest.mark.django_db
 
@@ -18,7 +18,7 @@ PAGE = "/admin/classifier/prediction/review/"
 def ann() -> User:
     """Of the group that the migration makes, and nothing else."""
     account = User.objects.create_user("ann", is_staff=True)
-    account.groups.add(Group.objects.get(name="Reviewers"))
+    account.groups.add(reviewers())
     return account
 
 

@@ -19,6 +19,7 @@ from classifier.predictor import PredictorHolder, holder
 from classifier.services import rate
 from classifier.versions.activation import activate, register, roll_back
 from classifier.versions.golden import GOLDEN_REVIEWS
+from tests.factories import reviewers
 
 pytestmark = pytest.mark.django_db
 
@@ -340,10 +341,8 @@ def test_the_admin_says_why_a_version_cannot_be_activated(
 
 
 def test_reviewers_activate_nothing(client: Client, other_model_dir: Path) -> None:
-    from django.contrib.auth.models import Group
-
     ann = User.objects.create_user("ann", is_staff=True)
-    ann.groups.add(Group.objects.get(name="Reviewers"))
+    ann.groups.add(reviewers())
     client.force_login(ann)
     version = register(other_model_dir)
 
