@@ -1,6 +1,7 @@
 """A run under its claim: its row gets what it tells, and says what is asked of it."""
 
 import logging
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ class RunHeart(Heart):
         self._log = log
         self._news: dict[str, Any] = {}
         self._tail = ""
+        self._beating = threading.Lock()
 
     def tell(self, **fields: Any) -> None:
         """Fields of the run for the next beat; costs nothing now."""
@@ -38,18 +40,21 @@ class RunHeart(Heart):
             self._news |= fields
 
     def beat(self) -> None:
-        super().beat()
-        if not self._lost and (news := self.news()):
-            try:
-                self._run_claim.write(**news)
-            except ClaimLost:
-                self._lost = True
+        with self._beating:
+            super().beat()
+            if not self._lost and (news := self.news()):
+                try:
+                    self._run_claim.write(**news)
+                except ClaimLost:
+                    self._lost = True
 
     def last_words(self) -> dict[str, Any]:
         """All that no beat has told yet, for the write that ends the attempt."""
-        with self._lock:
-            told, self._told = self._told, {}
-        return told | self.news()
+        # A beat that is under way would come after that write, and tell a run that is over.
+        with self._beating:
+            with self._lock:
+                told, self._told = self._told, {}
+            return told | self.news()
 
     def news(self) -> dict[str, Any]:
         """What the row does not say yet."""
