@@ -50,7 +50,7 @@ def measure(options: argparse.Namespace, datasets_dir: Path) -> None:
 
     from benchmarks.load.texts import draw_corpus
     from classifier import services
-    from classifier.api import views
+    from classifier.api import predict
     from classifier.keeping import keep
     from classifier.models import Prediction
     from classifier.predictor import holder
@@ -81,11 +81,11 @@ def measure(options: argparse.Namespace, datasets_dir: Path) -> None:
             call(application, path, bodies[number % len(bodies)])
 
         def without_rating(number: int, path: str, rows: Any = rows, post: Any = post) -> None:
-            kept, views.rate = views.rate, lambda *_, **__: rows[number % len(rows)]
+            kept, predict.rate = predict.rate, lambda *_, **__: rows[number % len(rows)]
             try:
                 post(number, path)
             finally:
-                views.rate = kept
+                predict.rate = kept
 
         def reading_alone(number: int, read: Any = read, texts: Any = texts) -> None:
             kept, engine.read = engine.read, lambda *_: read[number % len(read)]

@@ -133,7 +133,7 @@ def load_artefact(artefact: Artefact) -> Predictor:
         logger.exception("The model %s cannot be loaded", artefact.name)
         raise ModelNotReady(
             code="model_broken",
-            rule="The model that CLASSIFIER_MODEL names must load and rate a text.",
+            rule="The model that is served must load and rate a text.",
             value=f"{artefact.name}: {type(error).__name__}: {str(error).splitlines()[0][:200]}"
             if str(error)
             else f"{artefact.name}: {type(error).__name__}",

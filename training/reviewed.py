@@ -67,8 +67,7 @@ def with_reviewed(config: FinetuningConfig, run_dir: Path) -> FinetuningConfig:
 
 def _verdicts() -> QuerySet[Verdict]:
     """Those whose text is still there, in the order of their predictions."""
-    kept = Verdict.objects.exclude(prediction__text="")
-    return kept.order_by("prediction__created_at", "prediction_id")
+    return Verdict.objects.with_text().order_by("prediction__created_at", "prediction_id")
 
 
 def _write(file: Path) -> None:

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from classifier.api.parsers import StrictJSONParser
-from classifier.api.requests import InvalidField, InvalidRequest
+from classifier.api.requests import InvalidField, require_object
 from classifier.api.serializers import (
     ErrorSerializer,
     FeedbackRequestSerializer,
@@ -21,10 +21,16 @@ from classifier.api.serializers import (
 )
 from classifier.exceptions import InvalidText
 from classifier.models import Feedback, Prediction
-from classifier.review.feedback import InvalidFeedback, give_feedback, read_label, read_rating
-from classifier.texts import clean_review_text, json_type
+from classifier.review.feedback import (
+    MAX_VISITOR_CHARS,
+    InvalidFeedback,
+    give_feedback,
+    read_label,
+    read_rating,
+)
+from classifier.texts import clean_review_text
 
-MAX_VISITOR_CHARS = 200
+EXAMPLE = '{"right": true}, or {"label": "NEGATIVE", "rating": 3}'
 PREDICTION_ID = OpenApiParameter("prediction_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 
 
@@ -67,14 +73,7 @@ class FeedbackView(APIView):
     )
     def post(self, request: Request, prediction_id: str) -> Response:
         prediction = _prediction(prediction_id)
-        said = request.data
-        if not isinstance(said, dict):
-            raise InvalidRequest(
-                code="not_an_object",
-                rule="The body must be a JSON object.",
-                value=json_type(said),
-                remedy='Send {"right": true}, or {"label": "NEGATIVE", "rating": 3}.',
-            )
+        said = require_object(request.data, EXAMPLE)
         try:
             label, rating = _said_of(prediction, said)
         except InvalidFeedback as error:
@@ -108,7 +107,7 @@ def _said_of(prediction: Prediction, said: dict[str, Any]) -> tuple[str, int]:
         value="right with a label or a rating"
         if said["right"] is True
         else str(said["right"])[:50],
-        remedy='Send {"right": true}, or {"label": "NEGATIVE", "rating": 3}.',
+        remedy=f"Send {EXAMPLE}.",
     )
 
 

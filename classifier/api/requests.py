@@ -46,6 +46,22 @@ def strict_json(body: bytes) -> Any:
     )
 
 
+def require_object(data: Any, example: str) -> dict[str, Any]:
+    """`data`, where a body must be a JSON object such as `example`.
+
+    Raises:
+        InvalidRequest: it is something else.
+    """
+    if not isinstance(data, dict):
+        raise InvalidRequest(
+            code="not_an_object",
+            rule="The body must be a JSON object.",
+            value=json_type(data),
+            remedy=f"Send {example}.",
+        )
+    return data
+
+
 def rating_request(data: Any) -> RatingRequest:
     """Read `{"text": ...}`, `{"texts": [...]}` or a form with `text` or with `texts` repeated.
 
@@ -59,13 +75,7 @@ def rating_request(data: Any) -> RatingRequest:
             key: values if key == "texts" or len(values) > 1 else values[0]
             for key, values in data.lists()
         }
-    if not isinstance(data, dict):
-        raise InvalidRequest(
-            code="not_an_object",
-            rule="The body must be a JSON object.",
-            value=json_type(data),
-            remedy='Send {"text": "..."}.',
-        )
+    data = require_object(data, '{"text": "..."}')
     given = [name for name in ("text", "texts") if name in data]
     if len(given) != 1:
         raise InvalidRequest(

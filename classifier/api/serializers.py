@@ -12,6 +12,7 @@ from rest_framework import serializers
 from classifier.bulk_shown import ShownJob
 from classifier.models import LABEL_CHOICES, BulkJob, Feedback, Prediction
 from classifier.ratings import HIGHEST, LOWEST
+from classifier.review.feedback import MAX_VISITOR_CHARS
 
 
 class PredictRequestSerializer(serializers.Serializer):
@@ -51,7 +52,7 @@ class FeedbackRequestSerializer(serializers.Serializer):
     rating = serializers.IntegerField(required=False, min_value=LOWEST, max_value=HIGHEST)
     visitor = serializers.CharField(
         required=False,
-        max_length=200,
+        max_length=MAX_VISITOR_CHARS,
         help_text="Your own name for the visitor; only its digest is kept.",
     )
 

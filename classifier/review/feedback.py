@@ -9,6 +9,8 @@ from classifier.models import RATING_TOLERANCE, Feedback, Prediction
 from classifier.ratings import HIGHEST, LOWEST
 from classifier.texts import json_type
 
+MAX_VISITOR_CHARS = 200  # of a program's name for its visitor
+
 
 class InvalidFeedback(ClassifierError):
     """Feedback that says nothing that could be kept."""

@@ -23,7 +23,7 @@ class Similar:
 def similar_reviewed(text: str) -> list[Similar]:
     """The most similar of the predictions that were reviewed lately, the most similar first."""
     reviewed = list(
-        Verdict.objects.exclude(prediction__text="")
+        Verdict.objects.with_text()
         .select_related("prediction", "reviewer")
         .order_by("-reviewed_at")[:LOOKED_AT]
     )

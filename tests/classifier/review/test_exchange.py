@@ -103,10 +103,8 @@ def test_one_text_in_five_is_set_aside_for_ever() -> None:
 
     assert set(splits) == {TRAIN, TEST}
     assert 0.17 < splits.count(TEST) / 2000 < 0.23
-    # By the digest alone: these are so on every site.
-    assert [split_of(text_digest(text)) for text in ("a", "b", "film 1", "film 7")] == [
-        split_of(text_digest(text)) for text in ("a", "b", "film 1", "film 7")
-    ]
+    # By the digest alone, so these are so on every site and at all times.
+    assert [split_of(text_digest(text)) for text in ("a", "b", "hello")] == [TRAIN, TRAIN, TEST]
     assert split_of("33333332" + "f" * 56) == TEST
     assert split_of("33333334" + "0" * 56) == TRAIN
 
