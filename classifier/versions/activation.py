@@ -89,7 +89,9 @@ def activate(version: ModelVersion, *, actor: Any, reason: str = "") -> None:
             Action.MODEL_ACTIVATED,
             version,
             actor,
-            before={"version": before.pk, "name": str(before)} if before else None,
+            before={"version": before.pk, "name": str(before)}
+            if before and before != version
+            else None,
             after={"version": version.pk, "name": str(version)},
             reason=reason,
         ).save()

@@ -231,6 +231,13 @@ def test_there_is_no_going_back_before_the_first(no_model: Path, other_model_dir
         roll_back(actor=None)
 
 
+def test_activating_what_serves_already_leaves_nothing_to_go_back_to(served_model: Path) -> None:
+    activate(register(served_model), actor=None)
+
+    with pytest.raises(ModelNotReady, match="there was none"):
+        roll_back(actor=None)
+
+
 def test_no_two_versions_are_active(other_model_dir: Path, served_model: Path) -> None:
     one, other = register(other_model_dir), register(served_model)
     activate(one, actor=None)
