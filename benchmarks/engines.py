@@ -30,6 +30,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reviewsite.settings")
 
+import django
+
+django.setup()
+
 import numpy as np
 import onnx
 import onnxruntime

@@ -89,7 +89,10 @@ def main() -> None:
     options = parser.parse_args()
     sys.path.insert(0, str(ROOT))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reviewsite.settings")
+    import django
     from django.conf import settings
+
+    django.setup()
 
     from classifier.predictor import load_predictor
 
