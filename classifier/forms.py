@@ -6,7 +6,7 @@ from django.utils.text import Truncator
 
 from classifier.bulk.preview import Preview
 from classifier.exceptions import InvalidText
-from classifier.models import LABEL_CHOICES
+from classifier.labels import LABEL_CHOICES
 from classifier.ratings import HIGHEST, LOWEST
 from classifier.services import review_text
 

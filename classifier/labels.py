@@ -6,6 +6,7 @@ NEGATIVE = "NEGATIVE"
 POSITIVE = "POSITIVE"
 
 ID2LABEL = {0: NEGATIVE, 1: POSITIVE}
+LABEL_CHOICES = [(NEGATIVE, "negative"), (POSITIVE, "positive")]
 
 _SPELLINGS = {
     NEGATIVE: {"negative", "neg", "bad", "0", "label_0"},

@@ -13,8 +13,8 @@ from django.utils.text import Truncator
 
 from classifier.admin.facts import FactsAdmin
 from classifier.admin.review import ReviewPages
+from classifier.labels import LABEL_CHOICES
 from classifier.models import (
-    LABEL_CHOICES,
     AuditEntry,
     Feedback,
     Prediction,

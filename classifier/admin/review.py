@@ -16,8 +16,8 @@ from django.views.decorators.csrf import csrf_protect
 
 from classifier.exceptions import ModelNotReady
 from classifier.explanation import Contribution, sentence_contributions
-from classifier.labels import NEGATIVE, POSITIVE
-from classifier.models import LABEL_CHOICES, Prediction, ReviewClaim, Verdict
+from classifier.labels import LABEL_CHOICES, NEGATIVE, POSITIVE
+from classifier.models import Prediction, ReviewClaim, Verdict
 from classifier.predictor import holder
 from classifier.ratings import HIGHEST, LOWEST, label_of
 from classifier.review import queue

@@ -10,7 +10,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from classifier.bulk_shown import ShownJob
-from classifier.models import LABEL_CHOICES, BulkJob, Feedback, Prediction
+from classifier.labels import LABEL_CHOICES
+from classifier.models import BulkJob, Feedback, Prediction
 from classifier.ratings import HIGHEST, LOWEST
 from classifier.review.feedback import MAX_VISITOR_CHARS
 

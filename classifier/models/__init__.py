@@ -11,17 +11,15 @@ from classifier.models.reviewing import (
     audit_entry,
 )
 from classifier.models.reviews import (
-    LABEL_CHOICES,
-    ModelVersion,
     Prediction,
     PredictionQuerySet,
     Verdict,
     VerdictQuerySet,
     text_digest,
 )
+from classifier.models.versions import ModelVersion, VersionAnswer
 
 __all__ = [
-    "LABEL_CHOICES",
     "RATING_TOLERANCE",
     "AuditEntry",
     "BulkChunk",
@@ -36,6 +34,7 @@ __all__ = [
     "StoredFile",
     "Verdict",
     "VerdictQuerySet",
+    "VersionAnswer",
     "audit_entry",
     "text_digest",
 ]

@@ -7,7 +7,8 @@ from django.urls import reverse
 
 from classifier.jobs import Job
 from classifier.models.files import StoredFile
-from classifier.models.reviews import ModelVersion, Prediction
+from classifier.models.reviews import Prediction
+from classifier.models.versions import ModelVersion
 from classifier.ratings import HIGHEST
 
 

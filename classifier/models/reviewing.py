@@ -7,7 +7,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from classifier.models.reviews import LABEL_CHOICES, RATING_RANGE, Prediction
+from classifier.labels import LABEL_CHOICES
+from classifier.models.reviews import RATING_RANGE, Prediction
 from classifier.ratings import HIGHEST, LOWEST
 
 RATING_TOLERANCE = 2  # stars; a visitor who is further off disagrees

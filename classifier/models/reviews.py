@@ -1,4 +1,4 @@
-"""What is kept: which model answered, what it said, and what a reviewer said of it."""
+"""What is kept: what a model said, and what a reviewer said of it."""
 
 import hashlib
 import uuid
@@ -12,63 +12,16 @@ from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import timezone
 
-from classifier.labels import NEGATIVE, POSITIVE
-from classifier.models.files import StoredFile
+from classifier.labels import LABEL_CHOICES
+from classifier.models.versions import ModelVersion
 from classifier.ratings import HIGHEST, LOWEST
 
-LABEL_CHOICES = [(NEGATIVE, "negative"), (POSITIVE, "positive")]
 RATING_RANGE = [MinValueValidator(LOWEST), MaxValueValidator(HIGHEST)]
 
 
 def text_digest(text: str) -> str:
     """SHA-256 of a text: stays when the text itself is purged."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-class ModelVersion(models.Model):
-    """A model that has answered or may: its name and the digest of its files."""
-
-    class Status(models.TextChoices):
-        SEEN = "seen", "seen"
-        """It has answered, and its files are whoever's who put them there."""
-        CANDIDATE = "candidate", "candidate"
-        """Its files are kept, and it may be activated."""
-        ACTIVE = "active", "active"
-        RETIRED = "retired", "retired"
-        """It was active, and may be again."""
-
-    name = models.CharField(max_length=200)
-    revision = models.CharField(max_length=64, help_text="Digest of the model's files.")
-    status = models.CharField(max_length=9, choices=Status.choices, default=Status.SEEN)
-    source = models.CharField(max_length=300, blank=True, help_text="Where it was taken from.")
-    metrics = models.JSONField(default=dict, blank=True, help_text="Its metrics.json.")
-    card = models.TextField(blank=True, help_text="Its README.md.")
-    golden = models.JSONField(
-        default=list,
-        editable=False,
-        help_text="P(POSITIVE) that it gave the golden reviews when it was registered.",
-    )
-    activated_at = models.DateTimeField(null=True, blank=True, editable=False)
-    archive = models.ForeignKey(
-        StoredFile,
-        on_delete=models.SET_NULL,
-        null=True,
-        editable=False,
-        related_name="+",
-        help_text="Its files, for hosts that do not have them.",
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["name", "revision"], name="model_version_unique"),
-            models.UniqueConstraint(
-                fields=["status"], condition=Q(status="active"), name="model_version_one_active"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.name}@{self.revision}"
 
 
 class PredictionQuerySet(models.QuerySet["Prediction"]):
@@ -81,6 +34,11 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
     def corrected(self) -> Self:
         """Those on which the reviewer disagreed with the label or the rating."""
         return self.reviewed().exclude(verdict__label=F("label"), verdict__rating=F("rating"))
+
+    def of_share(self, share: float) -> Self:
+        """A random part, 0..1, that stays the same: those whose ids, which are random, are low."""
+        highest = 2**128 - 1
+        return self.filter(pk__lte=uuid.UUID(int=min(int(share * 2**128), highest)))
 
     def purge_texts(self, *, before: datetime) -> int:
         """Empty the texts of predictions made before a time; digests and scores stay.
