@@ -4,9 +4,14 @@ import logging
 
 from classifier import services
 from classifier.bulk_jobs import retention, work
+from classifier.exceptions import ModelNotReady
+from classifier.models import ModelVersion
+from classifier.versions import answers
 from reviewsite.celery import app
 
 logger = logging.getLogger(__name__)
+
+TURN = 10.0  # seconds; other short work waits no longer for a comparison
 
 
 @app.task
@@ -24,3 +29,21 @@ def rate_bulk_jobs() -> None:
 @app.task
 def reap_bulk_jobs() -> None:
     work.reap()
+
+
+@app.task
+def rate_frozen(version: int) -> None:
+    """Let a version answer the frozen rows that it owes, in turns with other work."""
+    found = ModelVersion.objects.filter(pk=version).first()
+    if found and (owed := answers.rate_frozen(found, seconds=TURN)):
+        logger.info("%s owes answers to %d frozen rows", found, owed)
+        rate_frozen.delay(version)
+
+
+@app.task
+def rate_shadows() -> None:
+    try:
+        if rated := answers.rate_shadows(seconds=TURN):
+            logger.info("Rated %d texts in the shadow", rated)
+    except ModelNotReady as error:
+        logger.error("A version in the shadow cannot rate: %s", error)

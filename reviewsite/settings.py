@@ -242,11 +242,17 @@ CELERY_WORKER_TIMER_PRECISION = 0.2  # seconds until a worker that shall stop no
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = TIME_ZONE
+SHADOW_SECONDS = 30  # between looks for live traffic to rate in the shadow
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "purge-expired-texts": {
         "task": "classifier.tasks.purge_expired_texts",
         "schedule": 3600,  # seconds
+    },
+    "rate-in-the-shadow": {
+        "task": "classifier.tasks.rate_shadows",
+        "schedule": SHADOW_SECONDS,
+        "options": {"expires": SHADOW_SECONDS},
     },
     "take-back-jobs-of-lost-workers": {
         "task": "classifier.tasks.reap_bulk_jobs",
@@ -274,6 +280,11 @@ CLASSIFIER_MAX_TEXTS = env.int("CLASSIFIER_MAX_TEXTS", default=64)  # in one req
 # whose verdicts say how good the model is
 REVIEW_CLAIM_SECONDS = env.int("REVIEW_CLAIM_SECONDS", default=600)
 REVIEW_RANDOM_SHARE = env.float("REVIEW_RANDOM_SHARE", default=0.1)  # 0..1
+# The gate: a version is activated without a reason if, on so many frozen verdicts, its accuracy
+# falls by no more than so much, and that of no class or large slice by more than so much
+GATE_ROWS = env.int("GATE_ROWS", default=50)
+GATE_LOSS = env.float("GATE_LOSS", default=0.0)  # 0..1
+GATE_PART_LOSS = env.float("GATE_PART_LOSS", default=0.05)  # 0..1
 TEXT_RETENTION_DAYS = env.int("TEXT_RETENTION_DAYS", default=0)  # days; 0 keeps every text
 
 # Logs: one line an event, on standard error

@@ -8,8 +8,8 @@ from django.db.models import Count
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
-from classifier.models import Prediction, Verdict
-from classifier.predictor import holder
+from classifier.models import ModelVersion, Prediction, Verdict
+from classifier.predictor import Predictor, holder
 from classifier.ratings import LOWEST
 from classifier.review import queue
 from classifier.review.drift import Drift, drift
@@ -44,8 +44,16 @@ def dashboard(context: dict[str, Any]) -> dict[str, Any]:
         "drift": compared,
         "ratings": _ratings(compared),
         "model": predictor,
+        "version": _version_of(predictor),
+        "candidates": ModelVersion.objects.filter(status=ModelVersion.Status.CANDIDATE).count(),
         "failure": holder.failure,
     }
+
+
+def _version_of(predictor: Predictor | None) -> ModelVersion | None:
+    if predictor is None:
+        return None
+    return ModelVersion.objects.filter(name=predictor.name, revision=predictor.revision).first()
 
 
 def _weeks(weekly: dict[date, Agreement]) -> list[dict[str, Any]]:

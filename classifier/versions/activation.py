@@ -19,6 +19,8 @@ from classifier.model_store import active_version, directory_of, keep_files
 from classifier.models import AuditEntry, ModelVersion, audit_entry
 from classifier.predictor import load_artefact, load_version
 from classifier.shared_models import share
+from classifier.versions.comparison import compare
+from classifier.versions.gate import judge
 from classifier.versions.golden import golden_answers
 
 logger = logging.getLogger(__name__)
@@ -57,6 +59,17 @@ def register(model: str | Path, *, source: str = "") -> ModelVersion:
     return version
 
 
+def find_version(model: str) -> ModelVersion:
+    """The version that is called name@revision, else the model of that name, registered.
+
+    Raises:
+        as register.
+    """
+    name, _, revision = model.partition("@")
+    known = ModelVersion.objects.filter(name=name, revision=revision).first() if revision else None
+    return known if known and known.status != Status.SEEN else register(model)
+
+
 def activate(version: ModelVersion, *, actor: Any, reason: str = "") -> None:
     """Let every process serve a version, once it has been loaded and checked here.
 
@@ -64,16 +77,22 @@ def activate(version: ModelVersion, *, actor: Any, reason: str = "") -> None:
 
     Args:
         actor: a user, or None for a command.
+        reason: kept in the audit log; with one, the gate may be failed.
 
     Raises:
         ModelNotReady: the version is broken. Nothing changes, save an entry in the audit log.
+        GateFailed: it does worse than the version in service, or nobody knows, and there is no
+            reason. Nothing changes.
     """
     try:
         load_version(version)
     except ModelNotReady as error:
         audit_entry(Action.MODEL_REFUSED, version, actor, reason=str(error)).save()
         raise
-    before = active_version() or _configured()
+    before = in_service()
+    gate = judge(compare(version, before)) if before and before != version else None
+    if gate and not reason.strip():
+        gate.require()
     with transaction.atomic():
         # All rows, so that two who activate at once take turns.
         for other in ModelVersion.objects.select_for_update().order_by("pk"):
@@ -84,7 +103,8 @@ def activate(version: ModelVersion, *, actor: Any, reason: str = "") -> None:
                 other.status = Status.RETIRED
                 other.save(update_fields=["status"])
         version.status, version.activated_at = Status.ACTIVE, timezone.now()
-        version.save(update_fields=["status", "activated_at"])
+        version.shadow_share = 0.0
+        version.save(update_fields=["status", "activated_at", "shadow_share"])
         audit_entry(
             Action.MODEL_ACTIVATED,
             version,
@@ -92,9 +112,31 @@ def activate(version: ModelVersion, *, actor: Any, reason: str = "") -> None:
             before={"version": before.pk, "name": str(before)}
             if before and before != version
             else None,
-            after={"version": version.pk, "name": str(version)},
+            after={
+                "version": version.pk,
+                "name": str(version),
+                "gate": gate.failures() or "passed" if gate else "not asked",
+            },
             reason=reason,
         ).save()
+
+
+def in_service() -> ModelVersion | None:
+    """The active version; before the first activation, the model that CLASSIFIER_MODEL names.
+
+    That one is registered, so that one can go back to it. None where it cannot be.
+    """
+    if version := active_version():
+        return version
+    try:
+        version = register(settings.CLASSIFIER_MODEL, source="CLASSIFIER_MODEL")
+    except ModelNotReady as error:
+        logger.warning("No version is in service: %s", error)
+        return None
+    if version.status == Status.CANDIDATE:
+        version.status = Status.RETIRED
+        version.save(update_fields=["status"])
+    return version
 
 
 def roll_back(*, actor: Any, reason: str = "") -> ModelVersion:
@@ -120,19 +162,6 @@ def roll_back(*, actor: Any, reason: str = "") -> ModelVersion:
         )
     activate(before, actor=actor, reason=reason or f"rolled back from {active}")
     return before
-
-
-def _configured() -> ModelVersion | None:
-    """The model that CLASSIFIER_MODEL names, registered so that one can go back to it."""
-    try:
-        version = register(settings.CLASSIFIER_MODEL, source="CLASSIFIER_MODEL")
-    except ModelNotReady as error:
-        logger.warning("There is no going back to %s: %s", settings.CLASSIFIER_MODEL, error)
-        return None
-    if version.status == Status.CANDIDATE:
-        version.status = Status.RETIRED
-        version.save(update_fields=["status"])
-    return version
 
 
 def _card(artefact: Artefact) -> str:

@@ -56,11 +56,11 @@ def served():
 for number in range({activations}):
     if number in broken_at:
         try:
-            activate(broken, actor=None)
+            activate(broken, actor=None, reason="chaos")
         except ModelNotReady:
             refused += 1
     version = versions[number % len(versions)]
-    activate(version, actor=None)
+    activate(version, actor=None, reason="chaos")
     began, in_a_row = time.monotonic(), 0
     # Any worker may answer a new connection: so many in a row are by both.
     while in_a_row < 12 and time.monotonic() - began < 30:

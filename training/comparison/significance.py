@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from classifier.versions import paired
 from training.comparison.groups import Group
 from training.comparison.predictions import ComparisonError, Run
 from training.metrics import MEASURES, split_measures
@@ -108,11 +109,9 @@ def mcnemar(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) -> 
         first_right: shape (rows,), where the first model is right.
         second_right: the same of the second.
     """
-    only_first = int((first_right & ~second_right).sum())
-    only_second = int((~first_right & second_right).sum())
-    if only_first + only_second == 0:
-        return 1.0
-    return float(stats.binomtest(only_first, only_first + only_second, 0.5).pvalue)
+    return paired.mcnemar(
+        int((first_right & ~second_right).sum()), int((~first_right & second_right).sum())
+    )
 
 
 def _differences(first: Run, second: Run, rows: NDArray[np.int64]) -> dict[str, float]:

@@ -6,8 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from classifier.exceptions import ClassifierError
-from classifier.models import ModelVersion
-from classifier.versions.activation import activate, register, roll_back
+from classifier.versions.activation import activate, find_version, roll_back
 
 
 class Command(BaseCommand):
@@ -26,7 +25,11 @@ class Command(BaseCommand):
             "--roll-back", action="store_true", help="go back to the version before"
         )
         parser.add_argument("--register-only", action="store_true", help="make it a candidate")
-        parser.add_argument("--reason", default="", help="kept in the audit log")
+        parser.add_argument(
+            "--reason",
+            default="",
+            help="kept in the audit log; needed where the gate is not passed (compare_models)",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         model = options["model"]
@@ -36,7 +39,7 @@ class Command(BaseCommand):
             if options["roll_back"]:
                 version = roll_back(actor=None, reason=options["reason"])
             else:
-                version = _version(model)
+                version = find_version(model)
                 if options["register_only"]:
                     self.stdout.write(f"{version} is a {version.status}")
                     return
@@ -46,11 +49,3 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"The model's files cannot be kept: {error}.") from error
         self.stdout.write(f"{version} is active; running processes take it over within seconds.")
-
-
-def _version(model: str) -> ModelVersion:
-    name, _, revision = model.partition("@")
-    known = ModelVersion.objects.filter(name=name, revision=revision).first() if revision else None
-    if known and known.status != known.Status.SEEN:
-        return known
-    return register(model)

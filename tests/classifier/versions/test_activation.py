@@ -8,7 +8,6 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
-from django.test import Client
 
 from classifier import predictor as predictor_module
 from classifier.exceptions import ModelNotReady
@@ -19,7 +18,6 @@ from classifier.predictor import PredictorHolder, holder
 from classifier.services import rate
 from classifier.versions.activation import activate, register, roll_back
 from classifier.versions.golden import GOLDEN_REVIEWS
-from tests.factories import reviewers
 
 pytestmark = pytest.mark.django_db
 
@@ -93,7 +91,7 @@ def test_an_activated_version_takes_over_and_the_one_before_is_retired(
     assert (entry.action, entry.actor, entry.reason) == ("model activated", ann, "Better.")
     assert (entry.before, entry.after) == (
         {"version": old.pk, "name": str(old)},
-        {"version": version.pk, "name": str(version)},
+        {"version": version.pk, "name": str(version), "gate": "passed"},
     )
 
 
@@ -302,60 +300,6 @@ def test_the_commands_do_the_same_from_a_terminal(
 def test_the_command_says_what_is_wrong(arguments: list[str], said: str) -> None:
     with pytest.raises(CommandError, match=said):
         call_command("activate_model", *arguments)
-
-
-LIST = "/admin/classifier/modelversion/"
-
-
-def run_action(client: Client, action: str, *versions: ModelVersion, reason: str = "") -> str:
-    sent = {
-        "action": action,
-        "reason": reason,
-        "_selected_action": [str(version.pk) for version in versions],
-    }
-    return client.post(LIST, sent, follow=True).content.decode()
-
-
-def test_an_operator_activates_and_rolls_back_in_the_admin(
-    admin_client: Client, admin_user: User, other_model_dir: Path, served_model: Path
-) -> None:
-    version = register(other_model_dir)
-
-    assert "is active; processes follow" in run_action(
-        admin_client, "activate", version, reason="Better."
-    )
-    assert active_version() == version
-    entry = AuditEntry.objects.first()
-    assert entry
-    assert (entry.actor, entry.reason) == (admin_user, "Better.")
-    assert admin_client.get(f"{LIST}{version.pk}/change/").status_code == 200
-    assert "is active again." in run_action(admin_client, "roll_back", version)
-    assert active_version() == ModelVersion.objects.get(name=served_model.name)
-
-
-def test_the_admin_says_why_a_version_cannot_be_activated(
-    admin_client: Client, other_model_dir: Path
-) -> None:
-    version = register(other_model_dir)
-    seen = ModelVersion.objects.create(name="seen", revision="0")
-    shutil.rmtree(directory_of(version))
-
-    assert "Found: several." in run_action(admin_client, "activate", version, seen)
-    assert "whose files are not kept" in run_action(admin_client, "activate", seen)
-    assert "The files of a model version are kept" in run_action(admin_client, "activate", version)
-    assert "no version has been activated" in run_action(admin_client, "roll_back", version)
-    assert active_version() is None
-
-
-def test_reviewers_activate_nothing(client: Client, other_model_dir: Path) -> None:
-    ann = User.objects.create_user("ann", is_staff=True)
-    ann.groups.add(reviewers())
-    client.force_login(ann)
-    version = register(other_model_dir)
-
-    run_action(client, "activate", version)
-
-    assert active_version() is None
 
 
 def test_another_tiny_model_is_another_one(other_model_dir: Path, served_model: Path) -> None:
