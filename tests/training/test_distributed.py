@@ -117,13 +117,21 @@ def test_accelerate_launch_starts_the_same_run(
     )
 
 
+WITH_DROPOUT = ("--batch-size", "4", "--dropout", "0.1", "--experiment", "")
+
+
+@pytest.fixture(scope="module")
+def never_stopped(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    var_dir = tmp_path_factory.mktemp("whole")
+    launch(LAUNCHERS["torchrun"], data_dir, var_dir, *WITH_DROPOUT)
+    return var_dir
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_two_processes_that_are_stopped_resume_to_the_same_weights(
-    data_dir: Path, tmp_path: Path, number: signal.Signals
+    data_dir: Path, never_stopped: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
-    options = ("--batch-size", "4", "--dropout", "0.1", "--experiment", "")
-    launch(LAUNCHERS["torchrun"], data_dir, tmp_path / "whole", *options)
-    process = started(LAUNCHERS["torchrun"], data_dir, tmp_path, *options)
+    process = started(LAUNCHERS["torchrun"], data_dir, tmp_path, *WITH_DROPOUT)
     checkpoints = tmp_path / "runs" / "mine" / "checkpoints"
     while not numbered(checkpoints):
         assert process.poll() is None
@@ -138,7 +146,7 @@ def test_two_processes_that_are_stopped_resume_to_the_same_weights(
     launch(LAUNCHERS["torchrun"], data_dir, tmp_path, "--resume")
     weights = [
         (var_dir / "models" / "mine" / "model.safetensors").read_bytes()
-        for var_dir in (tmp_path / "whole", tmp_path)
+        for var_dir in (never_stopped, tmp_path)
     ]
     assert weights[0] == weights[1]
 
