@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from classifier.starter import base as minilm
+from training.provenance import SOURCES, sentences
 
 SHOWN = {
     "accuracy": "accuracy",
@@ -67,7 +68,7 @@ on {dataset_name(config)}. {terms}
 |---|---|---|
 {table}
 
-## Limits
+{_data(facts)}## Limits
 
 It knows the kind of text it was trained on. Its scores are softmax probabilities; a rating made
 of them says how sure the model is, not how many stars people would give.
@@ -75,6 +76,27 @@ of them says how sure the model is, not how many stars people would give.
 ## Parameters
 
 {parameters}
+"""
+
+
+def _data(facts: Mapping[str, Any]) -> str:
+    """Where the rows came from, where that is known of each."""
+    provenance = facts.get("provenance")
+    if not provenance:
+        return ""
+    table = "\n".join(
+        f"| {split} | {' | '.join(f'{counts[source]:,}' for source in SOURCES)} |"
+        for split, counts in provenance["rows"].items()
+    )
+    said = "\n".join(f"- {sentence}" for sentence in sentences(provenance))
+    return f"""## Data
+
+| | {" | ".join(SOURCES.values())} |
+|---|{"---|" * len(SOURCES)}
+{table}
+
+{said}
+
 """
 
 

@@ -6,10 +6,19 @@ The sections are the tables of a recipe file and, field by field, the flags of
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import PurePath
 from types import UnionType
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 BUNDLED = "minilm"  # the base model that ships with the product
+REVIEWED = "reviewed"  # as a data set: the predictions that were reviewed
+
+
+OF_REPLAY = (
+    *("text_column", "label_column", "label_names", "group_column", "group_table"),
+    *("test_split", "test_fraction"),
+)
+"""The parameters that describe replay_dataset, where there is one, and otherwise dataset."""
 
 
 class ConfigError(ValueError):
@@ -76,6 +85,16 @@ class DataConfig:
     )
     train_rows: int = option("train on this many rows, drawn by seed; 0 takes all", default=0)
     test_rows: int = option("test on this many rows, drawn by seed; 0 takes all", default=0)
+    replay_dataset: str = option(
+        "with dataset=reviewed: the data set whose training rows are mixed in, so that the model "
+        "does not forget; columns, labels, groups and test split are then those of it",
+        default="",
+    )
+    replay_per_verdict: float = option(
+        "rows of replay_dataset, drawn by seed, for each verdict that is trained on; never more "
+        "than there are",
+        default=1.0,
+    )
 
     def __post_init__(self) -> None:
         _require(bool(self.dataset), "dataset must name the data", self.dataset, "Give --dataset.")
@@ -90,6 +109,31 @@ class DataConfig:
             "group_table needs group_column, the column to take from it",
             self.group_table,
             "Give --group-column.",
+        )
+        # By its last part: a run's own rows of them lie in a folder of that name.
+        _require(
+            not self.replay_dataset or PurePath(self.dataset).name == REVIEWED,
+            f"replay_dataset is mixed with dataset={REVIEWED} alone",
+            self.replay_dataset,
+            f"Give --dataset {REVIEWED}, or leave it out.",
+        )
+        _require(
+            self.replay_dataset != REVIEWED,
+            "replay_dataset is another data set than the verdicts themselves",
+            self.replay_dataset,
+            "Give the data set that the model was first trained on.",
+        )
+        _require(
+            not (self.replay_dataset and self.text_pair_column),
+            "Verdicts are on one text each, so replay_dataset has no text_pair_column",
+            self.text_pair_column,
+            "Leave it out.",
+        )
+        _require(
+            self.replay_per_verdict > 0,
+            "replay_per_verdict must be positive",
+            self.replay_per_verdict,
+            "Try 1.",
         )
 
 

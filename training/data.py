@@ -57,20 +57,12 @@ def load_splits(config: DataConfig, *, datasets_dir: Path, seed: int) -> Labelle
     Raises:
         DataError: not found, columns missing, bad rows, or a split without rows.
     """
-    found = read_dataset(config.dataset, datasets_dir=datasets_dir)
-    if "train" not in found:
-        raise DataError(
-            f"Training needs a train split, but {config.dataset} has {', '.join(found)}. "
-            "Name one of its files train."
-        )
+    found = _with_train(config, datasets_dir)
     wanted = {"train": "train", "validation": config.validation_split, "test": config.test_split}
     labels, frames = _labelled(
         {name: found[split] for name, split in wanted.items() if split in found}, config
     )
-    if config.group_table:
-        directory = locate(config.dataset, datasets_dir=datasets_dir)
-        frames["train"] = _join_groups(frames["train"], directory, config)
-    group_column = _columns(config).get(config.group_column, config.group_column)
+    frames["train"], group_column = _grouped(frames["train"], config, datasets_dir)
     for name, fraction in (
         ("test", config.test_fraction),
         ("validation", config.validation_fraction),
@@ -118,6 +110,27 @@ def load_split(
     return frames[split], labels
 
 
+def training_rows(
+    config: DataConfig, *, datasets_dir: Path
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The rows that load_splits does not test on, and the labels' names.
+
+    Of a data set without a test split, the rows that would be carved off as one are left out.
+    `source_row` is the number of each row in the train split, 0 the first.
+
+    Raises:
+        DataError: as load_splits.
+    """
+    found = _with_train(config, datasets_dir)
+    train = found["train"].assign(source_row=range(len(found["train"])))
+    labels, frames = _labelled({"train": train}, config)
+    rows = frames["train"]
+    if config.test_split not in found:
+        rows, group_column = _grouped(rows, config, datasets_dir)
+        rows, _ = carve(rows, config.test_fraction, group_column=group_column, salt="test")
+    return rows, labels
+
+
 def draw_rows(frame: pd.DataFrame, count: int, *, seed: int) -> pd.DataFrame:
     """`count` rows of `frame` in random order, all as they are where `count` is 0 or too many.
 
@@ -127,6 +140,26 @@ def draw_rows(frame: pd.DataFrame, count: int, *, seed: int) -> pd.DataFrame:
         return frame
     order = np.random.default_rng(seed).permutation(len(frame))[:count]
     return frame.iloc[order].reset_index(drop=True)
+
+
+def _with_train(config: DataConfig, datasets_dir: Path) -> dict[str, pd.DataFrame]:
+    found = read_dataset(config.dataset, datasets_dir=datasets_dir)
+    if "train" not in found:
+        raise DataError(
+            f"Training needs a train split, but {config.dataset} has {', '.join(found)}. "
+            "Name one of its files train."
+        )
+    return found
+
+
+def _grouped(
+    train: pd.DataFrame, config: DataConfig, datasets_dir: Path
+) -> tuple[pd.DataFrame, str]:
+    """The training rows with their group, and its column's name here; "" groups by text."""
+    if config.group_table:
+        directory = locate(config.dataset, datasets_dir=datasets_dir)
+        train = _join_groups(train, directory, config)
+    return train, _columns(config).get(config.group_column, config.group_column)
 
 
 def _columns(config: DataConfig) -> dict[str, str]:

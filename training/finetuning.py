@@ -23,6 +23,7 @@ from training.hub import Hub, HubError, push_model
 from training.hub.connection import require_repo_id
 from training.names import require_new_name
 from training.observer import Observer
+from training.provenance import provenance_of
 from training.report import save_evaluation
 from training.tokenization import tokenize
 from training.tracking import Tracker, tracked_run
@@ -365,9 +366,11 @@ def _facts(
 ) -> dict[str, Any]:
     """What metrics.json, the card, the report and MLflow say of the run."""
     base = prepared.base
+    provenance = provenance_of(prepared.splits, config.data.dataset)
     return {
         "metrics": metrics,
         "rows": prepared.splits.sizes() | {"train": len(prepared.rows)},
+        **({"provenance": provenance} if provenance else {}),
         "base_model": base.name,
         "base_revision": base.revision,
         "base_licence": licence_of(Path(base.source)) if Path(base.source).is_dir() else "",

@@ -17,19 +17,26 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from classifier.artefact import STARTER
-from training.config import BUNDLED, SECTIONS
+from training.config import BUNDLED, REVIEWED, SECTIONS
 from training.exceptions import InvalidRun
 from training.models import TrainingRun
 from training.recipes import load_recipe, recipe_description, recipe_names
-from training.sources import REVIEWED
 
 SUFFIXES = (".csv", ".jsonl", ".parquet", ".tsv")  # as training.reading's READERS, without pandas
 ABBREVIATIONS = {"lora": "LoRA", "mixup": "MixUp"}
-LABELS = {"dataset": "Data set", "push_to_hub": "Repository on the Hub", "private": "Private"}
+LABELS = {
+    "dataset": "Data set",
+    "replay_dataset": "Replayed data set",
+    "push_to_hub": "Repository on the Hub",
+    "private": "Private",
+}
 # Where it differs from that of the command line, on which a data set and a model are paths as well.
 HELP = {
     "dataset": "a name under DATASETS_DIR, 'reviewed' for the predictions that were reviewed here, "
     "or a Hub id",
+    "replay_dataset": "with 'reviewed': the data set, a name under DATASETS_DIR or a Hub id, whose "
+    "training rows are mixed in, so that the model does not forget; columns, labels, groups and "
+    "test split are then those of it",
     "base_model": "'minilm' (bundled), 'starter', a model of this site, or a Hub id",
     "generator_model": "with p_tuning: the causal language model that writes, of this site or a "
     "Hub id",
@@ -149,6 +156,7 @@ class StartForm(forms.Form):
                     self.initial[item.name] = self.base[item.name]
         for name, offered in (
             ("dataset", "datasets"),
+            ("replay_dataset", "replayable"),
             ("base_model", "models"),
             ("generator_model", "models"),
         ):

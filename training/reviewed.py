@@ -1,81 +1,153 @@
-"""The reviewed predictions as a data set: what the reviewer said of each text."""
+"""The reviewed predictions as a data set: `reviewed`, in place of a name."""
 
-import os
+import shutil
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from django.db.models import QuerySet
+from django.db.models import Count
 
 from classifier.labels import NEGATIVE, POSITIVE
 from classifier.models import Verdict
-from training.config import FinetuningConfig
+from classifier.review.split import FROZEN, TEST, TRAIN, learnable
+from training.config import OF_REPLAY, REVIEWED, ConfigError, DataConfig, FinetuningConfig
+from training.distribution import from_main, is_main_process, join, process_count
 from training.exceptions import InvalidRun
-from training.sources import REVIEWED
+from training.export import write_json
+from training.provenance import PROVENANCE, VERDICT, recorded
 
-FILE = f"{REVIEWED}.parquet"
-LEAST = 10  # of each label; fewer cannot be split three ways
+LEAST = {TRAIN: 10, TEST: 1}  # verdicts of each label; of the former some choose the checkpoint
+PURPOSE = {TRAIN: "to train on", TEST: "to test on"}
 
 
 def reviewed_count() -> int:
-    """How many predictions can be trained on."""
-    return _verdicts().count()
+    """How many verdicts there are whose text is still there."""
+    return Verdict.objects.with_text().count()
+
+
+def learnable_count() -> int:
+    """How many of them may be learnt from; the others are frozen."""
+    return learnable().count()
 
 
 def require_enough_reviewed() -> None:
     """Refuse a data set that is too small before anything waits for it.
 
     Raises:
-        InvalidRun: fewer than LEAST texts of a label are reviewed.
+        InvalidRun: a label has fewer than LEAST verdicts in a split.
     """
-    counts = Counter(_verdicts().values_list("label", flat=True))
-    if min(counts[NEGATIVE], counts[POSITIVE]) < LEAST:
-        raise InvalidRun(
-            code="reviewed_too_few",
-            field="dataset",
-            rule=f"Training on reviewed predictions needs {LEAST} or more of each label.",
-            value=f"{counts[NEGATIVE]} {NEGATIVE} and {counts[POSITIVE]} {POSITIVE}",
-            remedy="Review more in the admin, or give another data set.",
-        )
+    counts: dict[tuple[str, str], int] = {}
+    verdicts = Verdict.objects.with_text().values_list("label")
+    for label, frozen, every in verdicts.annotate(
+        frozen=Count("pk", filter=FROZEN), every=Count("pk")
+    ):
+        counts |= {(TEST, label): frozen, (TRAIN, label): every - frozen}
+    _require_enough(counts)
 
 
-def with_reviewed(config: FinetuningConfig, run_dir: Path) -> FinetuningConfig:
-    """`config` where its data set is `reviewed` with a file of them, else as it is.
+def with_reviewed(
+    config: FinetuningConfig, run_dir: Path, *, begun: bool | None = None
+) -> FinetuningConfig:
+    """`config` where its data set is `reviewed` with a folder of rows, else as it is.
 
-    The file lies with the run, so that one that is resumed reads the rows it began with.
+    The folder lies with the run, so that one that is resumed reads the rows it began with. Of
+    several processes the main one writes it.
+
+    Args:
+        begun: whether what lies there belongs to this run; by default, where its parameters are
+            recorded.
 
     Raises:
         InvalidRun: there is not enough to train on.
+        ConfigError: replay_dataset does not rate reviews, or cannot be mixed with these data.
+        DataError: replay_dataset cannot be used.
     """
-    if config.data.dataset != REVIEWED:
+    data = config.data
+    if data.dataset != REVIEWED:
+        if data.replay_dataset and recorded(data.dataset) is None:
+            raise ConfigError(
+                f"replay_dataset is mixed with dataset={REVIEWED} alone, but the data set is "
+                f"{data.dataset!r}. Give --dataset {REVIEWED}, or leave out --replay-dataset."
+            )
         return config
-    if not (run_dir / "config.json").exists() or not (run_dir / FILE).exists():
-        require_enough_reviewed()
-        _write(run_dir / FILE)
+    folder = run_dir / REVIEWED
+    if process_count() > 1:
+        from training.trainer import trains_on_cpu
+
+        join(cpu=trains_on_cpu(config.training))
+    if is_main_process():
+        if begun is None:
+            begun = (run_dir / "config.json").exists()
+        if begun and folder.is_dir():
+            _require_same(folder, data)
+        else:
+            _write(folder, config)
+    own = DataConfig(dataset=REVIEWED)
     data = replace(
-        config.data,
-        dataset=str(run_dir / FILE),
-        text_column="text",
+        data,
+        **{name: getattr(own, name) for name in OF_REPLAY},
+        dataset=from_main(str(folder)),  # the others wait until it is there
         text_pair_column="",
-        label_column="label",
-        label_names="",
-        group_column="",
-        group_table="",
+        validation_split=own.validation_split,
     )
     return replace(config, data=data)
 
 
-def _verdicts() -> QuerySet[Verdict]:
-    """Those whose text is still there, in the order of their predictions."""
-    return Verdict.objects.with_text().order_by("prediction__created_at", "prediction_id")
+def _require_enough(counts: Mapping[tuple[str, str], int]) -> None:
+    """Refuse counts, by split and label, of which one is below LEAST."""
+    found = {
+        (split, label): counts.get((split, label), 0)
+        for split in LEAST
+        for label in (NEGATIVE, POSITIVE)
+    }
+    if short := [key for key, count in found.items() if count < LEAST[key[0]]]:
+        said = [
+            " and ".join(f"{found[split, label]} {label}" for label in (NEGATIVE, POSITIVE))
+            + f" {purpose}"
+            for split, purpose in PURPOSE.items()
+        ]
+        raise InvalidRun(
+            code="reviewed_too_few",
+            field="dataset",
+            rule=f"Training on verdicts needs {LEAST[TRAIN]} or more of each label to train on, "
+            f"and {LEAST[TEST]} or more of each to test on; one text in five is kept for testing.",
+            value=f"{', '.join(said)}; too few "
+            + ", ".join(f"{label} {PURPOSE[split]}" for split, label in short),
+            remedy="Review more in the admin, or give another data set.",
+        )
 
 
-def _write(file: Path) -> None:
-    import pandas as pd
+def _require_same(folder: Path, data: DataConfig) -> None:
+    from training.mixing import replay_facts
 
-    rows = _verdicts().values_list("prediction__text", "label").iterator(chunk_size=2000)
-    frame = pd.DataFrame(rows, columns=["text", "label"])
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f".{file.name}.{os.getpid()}.draft")
-    frame.to_parquet(draft, index=False)
-    draft.replace(file)
+    if (recorded(str(folder)) or {}).get("replay") != replay_facts(data):
+        raise ConfigError(
+            f"A run keeps the rows that it began with, but {folder} was mixed with other "
+            "parameters. Start it under another --name."
+        )
+
+
+def _write(folder: Path, config: FinetuningConfig) -> None:
+    """Mix the rows into a folder that appears whole or not at all."""
+    from training.mixing import mix, replay_facts  # here: pandas would slow the web process
+
+    require_enough_reviewed()
+    mixture = mix(config.data, seed=config.training.seed)
+    frames = {TRAIN: mixture.train, TEST: mixture.test}
+    _require_enough(  # again: texts that differ from a frozen one by case alone were left out
+        Counter(
+            (split, label)
+            for split, frame in frames.items()
+            for label in frame["label"][frame["source"] == VERDICT]
+        )
+    )
+    draft = folder.with_name(f".{folder.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    for split, frame in frames.items():
+        frame.to_parquet(draft / f"{split}.parquet", index=False)
+    facts = {"replay": replay_facts(config.data), "left_out": mixture.left_out}
+    write_json(draft / PROVENANCE, facts)
+    shutil.rmtree(folder, ignore_errors=True)
+    draft.replace(folder)

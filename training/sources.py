@@ -9,13 +9,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from training.config import FinetuningConfig
+from training.config import REVIEWED, FinetuningConfig
 from training.exceptions import InvalidRun
 from training.hub import HubError
 from training.hub.connection import require_repo_id, require_revision
 from training.names import RESERVED
 
-REVIEWED = "reviewed"  # as a data set: the predictions that were reviewed
 MAX_LENGTH = 200
 _PART = r"[A-Za-z0-9][\w.-]*"
 _NAME = re.compile(rf"(?!.*\.\.){_PART}(?:/{_PART})*", re.ASCII)
@@ -29,6 +28,8 @@ def require_site_sources(config: FinetuningConfig) -> None:
         InvalidRun: with the parameter in `field`.
     """
     _require_name("dataset", config.data.dataset, "a name under DATASETS_DIR, 'reviewed'")
+    if config.data.replay_dataset:
+        _require_name("replay_dataset", config.data.replay_dataset, "a name under DATASETS_DIR")
     _require_name("base_model", config.model.base_model, "'minilm', 'starter', a model's name")
     if config.augmentation.generator_model:
         _require_name("generator_model", config.augmentation.generator_model, "a model's name")
@@ -51,9 +52,14 @@ def located(config: FinetuningConfig, *, models_dir: Path, datasets_dir: Path) -
         InvalidRun: a name means a file of the worker's working directory.
     """
     base, generator = config.model.base_model, config.augmentation.generator_model
+    replayed = config.data.replay_dataset
     return replace(
         config,
-        data=replace(config.data, dataset=_dataset(config.data.dataset, datasets_dir)),
+        data=replace(
+            config.data,
+            dataset=_dataset("dataset", config.data.dataset, datasets_dir),
+            replay_dataset=replayed and _dataset("replay_dataset", replayed, datasets_dir),
+        ),
         model=replace(config.model, base_model=_model("base_model", base, models_dir)),
         augmentation=replace(
             config.augmentation,
@@ -62,15 +68,26 @@ def located(config: FinetuningConfig, *, models_dir: Path, datasets_dir: Path) -
     )
 
 
-def _dataset(name: str, datasets_dir: Path) -> str:
+def is_here(dataset: object, *, datasets_dir: Path) -> bool:
+    """Whether a data set of that name lies under `datasets_dir`; any value may be asked for."""
     from training.reading import locate  # here: pandas would slow the web process
+
+    return (
+        isinstance(dataset, str)
+        and _NAME.fullmatch(dataset) is not None
+        and locate(str(datasets_dir / dataset), datasets_dir=datasets_dir) is not None
+    )
+
+
+def _dataset(field: str, name: str, datasets_dir: Path) -> str:
+    from training.reading import locate
 
     if name == REVIEWED:
         return name
     if path := locate(str(datasets_dir / name), datasets_dir=datasets_dir):
         return str(path)
     if locate(name, datasets_dir=datasets_dir):
-        raise _elsewhere("dataset", name)
+        raise _elsewhere(field, name)
     return name
 
 

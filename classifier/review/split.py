@@ -2,11 +2,16 @@
 
 import math
 
-from classifier.models import VerdictQuerySet
+from django.db.models import Q
+
+from classifier.models import Verdict, VerdictQuerySet
 
 FROZEN_SHARE = 0.2
 TRAIN, TEST = "train", "test"
-_BOUND = f"{math.ceil(FROZEN_SHARE * 16**8):08x}"  # of the digests, in their order
+# Digests are hexadecimal numbers of one length, so they are in the order of their letters.
+_BOUND = f"{math.ceil(FROZEN_SHARE * 16**8):08x}"
+FROZEN = Q(prediction__text_sha256__lt=_BOUND)
+"""Of verdicts: those that split_of puts into "test"."""
 
 
 def split_of(text_sha256: str) -> str:
@@ -18,6 +23,6 @@ def split_of(text_sha256: str) -> str:
     return TEST if text_sha256 < _BOUND else TRAIN
 
 
-def frozen(verdicts: VerdictQuerySet) -> VerdictQuerySet:
-    """Those of the split "test"."""
-    return verdicts.filter(prediction__text_sha256__lt=_BOUND)
+def learnable() -> VerdictQuerySet:
+    """The verdicts that a model may learn from: their text is there, and they are not frozen."""
+    return Verdict.objects.with_text().exclude(FROZEN)

@@ -16,7 +16,7 @@ from django.utils import timezone
 from classifier.exceptions import ModelNotReady
 from classifier.models import ModelVersion, Prediction, Verdict, VersionAnswer
 from classifier.predictor import load_version
-from classifier.review.split import frozen
+from classifier.review.split import FROZEN
 from reviewsite.celery import app
 
 FROZEN_TASK = "classifier.tasks.rate_frozen"
@@ -31,14 +31,14 @@ def frozen_rows() -> dict[str, Verdict]:
 
     Their texts are not read: there may be many, and long ones.
     """
-    verdicts = frozen(Verdict.objects.with_text()).select_related("prediction")
+    verdicts = Verdict.objects.with_text().filter(FROZEN).select_related("prediction")
     ordered = verdicts.defer("prediction__text").order_by("reviewed_at", "pk")
     return {verdict.prediction.text_sha256: verdict for verdict in ordered}
 
 
 def frozen_answers(version: ModelVersion) -> dict[str, VersionAnswer]:
     """What a version has said of frozen texts so far, by their digests."""
-    reviewed = frozen(Verdict.objects.all()).values("prediction_id")
+    reviewed = Verdict.objects.filter(FROZEN).values("prediction_id")
     answers = VersionAnswer.objects.filter(version=version, prediction__in=reviewed)
     return {
         answer.text_sha256: answer

@@ -8,7 +8,7 @@ from django.db.models.functions import Abs, Length
 
 from classifier.labels import NEGATIVE, POSITIVE
 from classifier.models import ModelVersion, Prediction, Verdict, VersionAnswer
-from classifier.review.split import frozen
+from classifier.review.split import FROZEN
 from classifier.versions.answers import frozen_answers, frozen_rows
 from classifier.versions.paired import difference_interval, mcnemar
 
@@ -121,7 +121,7 @@ def compare(candidate: ModelVersion, serving: ModelVersion) -> Comparison | None
     """Both on the frozen rows that both have answered (`rate_frozen`); None before the first."""
     verdicts = frozen_rows()
     lengths = dict(
-        Prediction.objects.filter(verdict__in=frozen(Verdict.objects.with_text())).values_list(
+        Prediction.objects.filter(verdict__in=Verdict.objects.with_text().filter(FROZEN)).values_list(
             "pk", Length("text")
         )
     )

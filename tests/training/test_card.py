@@ -49,6 +49,29 @@ def test_only_ids_of_the_hub_are_given_as_such(
     assert data.license is None
 
 
+def test_the_card_tells_where_the_rows_came_from() -> None:
+    provenance = {
+        "rows": {"train": {"verdict": 120, "replay": 240}, "test": {"verdict": 31, "replay": 0}},
+        "replay": {"dataset": "imdb", "per_verdict": 2.0},
+        "left_out": {"verdict": {"frozen": 0}, "replay": {"frozen": 4, "reviewed": 0}},
+    }
+    card = model_card("mine", FACTS | {"provenance": provenance})
+    for part in (
+        "## Data",
+        "| train | 120 | 240 |",
+        "| test | 31 | 0 |",
+        "of imdb, ",
+        "2 for each",
+    ):
+        assert part in card
+    assert "Left out: 4 replayed rows, as a frozen test row has their text." in card
+    assert card.count("Left out") == 1
+    assert "No rows of earlier" in model_card(
+        "x", FACTS | {"provenance": provenance | {"replay": {}}}
+    )
+    assert "## Data" not in model_card("mine", FACTS)
+
+
 def test_a_name_that_is_yaml_does_not_break_the_card() -> None:
     from huggingface_hub import ModelCard
 

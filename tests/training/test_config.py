@@ -26,6 +26,8 @@ def test_without_a_data_set_the_error_names_the_flag() -> None:
         ("validation_fraction", 0.0),
         ("test_fraction", 1.0),
         ("train_rows", -1),
+        ("replay_dataset", "imdb"),
+        ("replay_per_verdict", 0.0),
         ("group_table", "groups.csv"),
         ("lora_rank", 0),
         ("lora_alpha", 0),
@@ -48,6 +50,21 @@ def test_a_broken_rule_is_named_with_the_value(field: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=field) as raised:
         config(**{field: value})
     assert repr(value) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"dataset": "imdb"}, "mixed with dataset=reviewed alone"),
+        ({"replay_dataset": "reviewed"}, "another data set than the verdicts"),
+        ({"text_pair_column": "passage"}, "no text_pair_column, but it is 'passage'"),
+    ],
+)
+def test_what_cannot_be_replayed_is_refused(values: dict[str, str], said: str) -> None:
+    given = {"dataset": "reviewed", "replay_dataset": "imdb"}
+    assert config(**given).data.replay_dataset == "imdb"
+    with pytest.raises(ConfigError, match=said):
+        config(**(given | values))
 
 
 @pytest.mark.parametrize(("field", "value"), [("epochs", "2"), ("batch_size", 1.5), ("seed", True)])

@@ -29,11 +29,11 @@ PATHS = [
 
 
 @pytest.mark.parametrize("value", PATHS, ids=lambda value: value[:20])
-@pytest.mark.parametrize("field", ["dataset", "base_model", "generator_model"])
+@pytest.mark.parametrize("field", ["dataset", "replay_dataset", "base_model", "generator_model"])
 def test_paths_and_addresses_are_refused(field: str, value: str) -> None:
-    more = {"generate": "p_tuning"} if field == "generator_model" else {}
+    more = {"generator_model": {"generate": "p_tuning"}, "replay_dataset": {"dataset": "reviewed"}}
     with pytest.raises(InvalidRun) as caught:
-        require_site_sources(config(**{field: value}, **more))
+        require_site_sources(config(**{field: value}, **more.get(field, {})))
     assert caught.value.field == field
     assert "no path or address" in caught.value.rule
 
@@ -80,12 +80,20 @@ def test_reserved_names_and_hub_ids_stay_as_they_are(tmp_path: Path) -> None:
         assert located(given, models_dir=tmp_path, datasets_dir=tmp_path) == given
 
 
-@pytest.mark.parametrize("field", ["dataset", "base_model"])
+def test_rows_are_replayed_from_the_sites_folder(tmp_path: Path) -> None:
+    (tmp_path / "films.csv").touch()
+    given = config(dataset="reviewed", replay_dataset="films")
+    found = located(given, models_dir=tmp_path, datasets_dir=tmp_path).data
+    assert (found.dataset, found.replay_dataset) == ("reviewed", str(tmp_path / "films.csv"))
+
+
+@pytest.mark.parametrize("field", ["dataset", "replay_dataset", "base_model"])
 def test_a_file_where_the_worker_was_started_is_no_data_of_the_site(
     field: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "secrets").mkdir()
     monkeypatch.chdir(tmp_path)
     elsewhere = tmp_path / "elsewhere"
+    given = config(**({"dataset": "reviewed"} | {field: "secrets"}))
     with pytest.raises(InvalidRun, match="where the worker was started"):
-        located(config(**{field: "secrets"}), models_dir=elsewhere, datasets_dir=elsewhere)
+        located(given, models_dir=elsewhere, datasets_dir=elsewhere)

@@ -19,7 +19,8 @@ class StartRequestSerializer(serializers.Serializer):
     overrides = serializers.DictField(
         required=False,
         help_text="Parameters of a recipe by their names, such as dataset (a name under "
-        "DATASETS_DIR, a Hub id or reviewed), base_model, epochs, learning_rate, push_to_hub.",
+        "DATASETS_DIR, a Hub id or reviewed), replay_dataset, base_model, epochs, learning_rate, "
+        "push_to_hub.",
     )
 
 

@@ -15,7 +15,7 @@ from training.config import AugmentationConfig, ConfigError
 
 logger = logging.getLogger(__name__)
 
-GENERATED_BY = "generated_by"
+GENERATED_BY, SOURCE_ROW = "generated_by", "source_row"
 
 
 def augment_rows(
@@ -36,7 +36,8 @@ def augment_rows(
     Returns:
         Rows numbered anew from 0. Where rows were generated, the columns of their provenance
         are `generated_by` ("" for a row of the data) and `source_row` (position in `frame`,
-        -1 where there is none); those of p-tuning are described there.
+        -1 where there is none), in place of a column of the data's of that name; those of
+        p-tuning are described there.
 
     Raises:
         ConfigError: there is no such language model.
@@ -44,9 +45,12 @@ def augment_rows(
     """
     augmented = frame.reset_index(drop=True)
     if config.generate != "none":
+        # What the data call so is the place of a row in another table than this one.
+        augmented = augmented.drop(columns=SOURCE_ROW, errors="ignore")
         generated = _generate(augmented, config, seed=seed, device=device)
+        added = generated.columns.difference(augmented.columns)
         augmented = pd.concat([augmented, generated], ignore_index=True)
-        for column in generated.columns.difference(frame.columns):
+        for column in added:
             numeric = pd.api.types.is_integer_dtype(generated[column])
             missing = -1 if numeric else ""
             augmented[column] = augmented[column].fillna(missing).astype(generated[column].dtype)

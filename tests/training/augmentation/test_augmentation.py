@@ -36,6 +36,13 @@ def test_generated_rows_stand_below_those_of_the_data() -> None:
     assert rows["label"].dtype == rows["source_row"].dtype == "int64"
 
 
+def test_a_column_of_the_data_that_is_called_as_one_of_ours_gives_way(tmp_path: Path) -> None:
+    given = frame().assign(source_row=["a prediction's id"] * 9)
+    rows = augment_rows(given, AugmentationConfig(generate="rules"), labels=LABELS, seed=0)
+    assert rows["source_row"].tolist()[:9] == [-1] * 9
+    rows.to_parquet(tmp_path / "rows.parquet")
+
+
 def test_generated_rows_can_be_counted_out() -> None:
     assert len(augment(generate="rules", generated_rows=2)) == 11
 

@@ -1,0 +1,65 @@
+"""Where the rows of a run came from: verdicts of reviewers, or the data that came before them.
+
+The folder of a mixed data set holds PROVENANCE beside its splits: what was replayed, and how many
+rows were left out because their texts would have stood in two places.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from training.config import REVIEWED
+
+if TYPE_CHECKING:
+    from training.data import LabelledSplits
+
+PROVENANCE = "provenance.json"
+VERDICT, REPLAY = "verdict", "replay"  # in the column `source`
+SOURCES = {VERDICT: "verdicts", REPLAY: "replayed rows"}
+FROZEN, REVIEWED_TOO = "frozen", "reviewed"  # why a row was left out
+REASONS = {
+    FROZEN: "a frozen test row has their text",
+    REVIEWED_TOO: "a verdict that is trained on has their text",
+}
+
+
+def recorded(dataset: str) -> dict[str, Any] | None:
+    """What stands beside the splits of a mixed data set; None for any other."""
+    file = Path(dataset) / PROVENANCE
+    if file.parent.name != REVIEWED or not file.is_file():
+        return None
+    return dict(json.loads(file.read_text(encoding="utf-8")))
+
+
+def provenance_of(splits: "LabelledSplits", dataset: str) -> dict[str, Any] | None:
+    """The same with `rows`, how many each split has of each source."""
+    known = recorded(dataset)
+    if known is None:
+        return None
+    rows = {
+        split: {
+            source: int((getattr(splits, split)["source"] == source).sum()) for source in SOURCES
+        }
+        for split in splits.sizes()
+    }
+    return {"rows": rows, **known}
+
+
+def sentences(provenance: Mapping[str, Any]) -> list[str]:
+    """What is to be said of it beside the counts, for people."""
+    replay = provenance["replay"]
+    said = [
+        "The test rows are frozen: verdicts on one text in five, which are never trained on.",
+        f"Replayed rows are training rows of {replay['dataset']}, as far as there are any "
+        f"{replay['per_verdict']:g} for each verdict."
+        if replay
+        else "No rows of earlier training data were mixed in.",
+    ]
+    for source, reasons in provenance["left_out"].items():
+        said += [
+            f"Left out: {count:,} {SOURCES[source]}, as {REASONS[reason]}."
+            for reason, count in reasons.items()
+            if count
+        ]
+    return said
