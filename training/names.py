@@ -7,11 +7,12 @@ from classifier.artefact import STARTER
 from training.config import BUNDLED, ConfigError
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
-RESERVED = (STARTER, BUNDLED)  # as models, these mean the ones that ship with the product
+# As models, these mean the ones that ship with the product, and the folder of those that are kept.
+RESERVED = (STARTER, BUNDLED, "versions")
 
 
 def require_name(name: str) -> None:
-    """Refuse what is no name, and the names of the models that ship with the product.
+    """Refuse what is no name, and the names that mean something else among the models.
 
     Raises:
         ConfigError: it is one of these.

@@ -1,5 +1,6 @@
 """The same run with several seeds: what a difference between two of them is worth."""
 
+import glob
 import json
 import logging
 from collections.abc import Callable, Sequence
@@ -82,6 +83,11 @@ def run_series(
         seeded = replace(config, training=replace(config.training, seed=seed))
         results.append(run(seeded, name, resume and _started(runs_dir, name)))
     return results
+
+
+def has_begun(runs_dir: Path, series: str) -> bool:
+    """Whether a run of the series was started, with whatever seed."""
+    return any(runs_dir.glob(f"{glob.escape(series)}-seed*/config.json"))
 
 
 def _started(runs_dir: Path, name: str) -> bool:

@@ -9,11 +9,15 @@ import pandas as pd
 import pytest
 from django.core.management import CommandError, call_command
 
+from classifier.model_store import directory_of
+from classifier.models import ModelVersion
+from tests.classifier.jobs.databases import in_use, sqlite
 from tests.training import tiny_run
 from training.config import FinetuningConfig
 from training.plan import to_toml
 from training.recipes import recipe_names
 
+pytestmark = pytest.mark.django_db
 QUICK: dict[str, Any] = {"epochs": 0.5, "evaluations_per_epoch": 2, "experiment": ""}
 
 
@@ -108,6 +112,39 @@ def test_each_seed_is_a_run_and_the_spread_is_told(data_dir: Path, var_dir: Path
     }
     assert weights["many-seed3"] == weights["alone"]
     assert weights["many-seed0"] != weights["alone"]
+
+
+def test_what_a_run_makes_is_a_candidate_and_activating_it_is_told(data_dir: Path) -> None:
+    said = finetune(**parameters(data_dir, epochs=8.0), name="mine")
+    version = ModelVersion.objects.get()
+    assert (version.name, version.status, version.source) == ("mine", "candidate", "run mine")
+    assert (directory_of(version) / "model.safetensors").is_file()
+    assert f"{version} is a candidate." in said
+    assert "Activate it: manage.py activate_model mine" in said
+
+
+def test_each_run_of_a_series_is_a_candidate(data_dir: Path) -> None:
+    said = finetune(**parameters(data_dir, epochs=8.0), name="many", seeds=[0, 1])
+    versions = ModelVersion.objects.filter(status="candidate").order_by("name")
+    assert [version.name for version in versions] == ["many-seed0", "many-seed1"]
+    assert "activate_model many-seed1" in said
+
+
+def test_a_model_that_does_not_rate_reviews_is_none(data_dir: Path) -> None:
+    said = finetune(**parameters(data_dir, label_names="no,yes"), name="mine")
+    assert "mine is no candidate to be activated: A model that rates reviews" in said
+    assert "activate_model" not in said
+    assert not ModelVersion.objects.exists()
+
+
+def test_without_tables_a_run_succeeds_and_says_how_to_register_its_model(
+    data_dir: Path, var_dir: Path, tmp_path: Path
+) -> None:
+    with in_use(sqlite(tmp_path / "empty.sqlite3"), tables=False):
+        said = finetune(**parameters(data_dir), name="mine")
+    assert "mine is not registered as a model version (no such table" in said
+    assert "manage.py activate_model mine" in said
+    assert (var_dir / "models" / "mine" / "model.safetensors").is_file()
 
 
 def test_a_series_goes_on_where_it_stopped(

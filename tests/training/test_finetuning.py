@@ -13,6 +13,7 @@ from classifier.artefact import open_artefact
 from classifier.model_files import GRAPH
 from tests import tiny
 
+pytestmark = pytest.mark.django_db
 ARTEFACT = {
     "README.md",
     "config.json",

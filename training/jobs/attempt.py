@@ -7,11 +7,12 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
 from classifier.artefact import open_artefact
-from classifier.exceptions import ClassifierError
+from classifier.exceptions import ClassifierError, ModelNotReady
 from classifier.files import delete_stored, store
 from classifier.jobs import CancelRequested, Claim, ClaimLost, persistently
 from classifier.models import ModelVersion
-from classifier.shared_models import share
+from classifier.shared_models import fetch, share
+from classifier.versions.activation import register
 from training.checkpoints import DiskFull, Interrupted, TrainingStopped
 from training.config import ConfigError, FinetuningConfig
 from training.finetuning import FinetuningResult, recorded_config, run_finetuning
@@ -23,6 +24,7 @@ from training.models import TrainingRun
 from training.reading import DataError
 from training.report import REPORT
 from training.reviewed import with_reviewed
+from training.served import fetch_kept
 from training.sources import located
 from training.tracking import tracking_uri
 from training.tracking.redaction import redacted
@@ -70,6 +72,9 @@ def carry_out(claim: Claim) -> None:
 
 def _finetune(run: TrainingRun, run_dir: Path, claim: Claim, watch: Watch) -> FinetuningResult:
     config = FinetuningConfig.from_sections(run.config)
+    base = config.model.base_model  # which another host may have trained
+    if not fetch_kept(base):
+        fetch(base, models_dir=settings.MODELS_DIR)
     config = located(config, models_dir=settings.MODELS_DIR, datasets_dir=settings.DATASETS_DIR)
     config = with_reviewed(config, run_dir)
     resume = claim.attempt > 1
@@ -95,18 +100,28 @@ def _succeed(
     run: TrainingRun, run_dir: Path, claim: Claim, heart: RunHeart, result: FinetuningResult
 ) -> None:
     claim.heartbeat(stage="storing")  # a cancelling that comes now is too late
-    artefact = open_artefact(result.model_dir.resolve(), models_dir=settings.MODELS_DIR)
-    revision = artefact.revision()
-    version, _ = persistently(
-        lambda: ModelVersion.objects.get_or_create(name=run.name, revision=revision)
-    )
-    if settings.SHARE_MODELS and version.archive is None:
-        share(version, result.model_dir)
+    version = _registered(run.name)
     with (run_dir / REPORT).open("rb") as file:
         report = store(file, f"{run.name}.html")
     found = {"model_version": version, "report": report, "metrics": finite(result.metrics)}
     claim.succeed(**heart.last_words() | {"stage": ""} | found)
     delete_stored(run.report)
+
+
+def _registered(name: str) -> ModelVersion:
+    """The model of a run as a candidate; as a version that is merely seen where it can be none."""
+    try:
+        return persistently(lambda: register(name, source=f"run {name}"))
+    except (ModelNotReady, OSError) as error:
+        logger.warning("The model is no candidate to be activated: %s", error)
+    artefact = open_artefact(name, models_dir=settings.MODELS_DIR)
+    revision = artefact.revision()
+    version, _ = persistently(
+        lambda: ModelVersion.objects.get_or_create(name=name, revision=revision)
+    )
+    if settings.SHARE_MODELS and version.archive is None:
+        share(version, artefact.directory)
+    return version
 
 
 def _said(error: Exception) -> str:

@@ -21,13 +21,14 @@ def postgresql(url: str) -> dict[str, Any]:
 
 
 @contextmanager
-def in_use(database: dict[str, Any]) -> Iterator[None]:
-    """The models' rows, of every thread, lie in this database, which has its tables."""
+def in_use(database: dict[str, Any], *, tables: bool = True) -> Iterator[None]:
+    """The models' rows, of every thread, lie in this database; it gets its tables, or has none."""
     before, connection = connections.settings["default"], connections["default"]
     connections.settings["default"] = {**before, **database}
     del connections["default"]
     try:
-        call_command("migrate", verbosity=0)
+        if tables:
+            call_command("migrate", verbosity=0)
         yield
     finally:
         connections["default"].close()

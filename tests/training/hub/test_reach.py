@@ -67,6 +67,7 @@ def test_a_base_model_that_the_hub_does_not_have_is_named(
         finetune(data_dir, base_model=REPO)
 
 
+@pytest.mark.django_db
 def test_a_run_starts_from_a_model_of_the_hub(
     data_dir: Path, stand_in: StandInHub, hub: Hub, model_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,9 +43,9 @@ def checkpoint_steps(var_dir: Path, name: str = "mine") -> list[int]:
 
 
 def models_of(var_dir: Path) -> list[str]:
-    """What is in the folder of models, but for the base model."""
+    """What is in the folder of models, but for the base model and what is kept of candidates."""
     found = {path.name for path in (var_dir / "models").iterdir()}
-    return sorted(found - {"tiny-base"})
+    return sorted(found - {"tiny-base", "versions"})
 
 
 def require_success(run: TrainingRun, var_dir: Path) -> None:

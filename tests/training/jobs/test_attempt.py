@@ -1,17 +1,20 @@
 """One attempt of a run, in this process: what it writes, and what it must not write."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import transaction
+from pytest_django import Settings
 
 from classifier.jobs import Claim
+from classifier.model_store import directory_of
 from classifier.models import ModelVersion, StoredFile
-from tests.factories import make_prediction, make_verdict
+from tests.factories import make_prediction
 from tests.training.jobs.runs import (
     checkpoint_steps,
     claimed,
@@ -21,6 +24,8 @@ from tests.training.jobs.runs import (
     start,
 )
 from tests.training.test_checkpoints import at_step
+from tests.training.tiny_run import ON_SITE
+from tests.training.verdicts import review
 from training import finetuning, services
 from training.checkpoints import DiskFull, TrainingStopped
 from training.jobs import attempt
@@ -261,39 +266,129 @@ def test_losses_stay_counted_until_a_run_gets_beyond_its_best_checkpoint(
     require_success(row(run), var_dir)
 
 
-def test_reviewed_predictions_are_trained_on_as_the_reviewer_has_them(var_dir: Path) -> None:
-    for index in range(60):
-        word = "awful" if index % 2 else "superb"
-        said = "POSITIVE" if index % 2 else "NEGATIVE"
-        prediction = make_prediction(f"the film number {index} was {word}", label=said)
-        make_verdict(prediction, label="NEGATIVE" if index % 2 else "POSITIVE", rating=5)
+def test_verdicts_are_trained_on_with_rows_of_the_first_data(var_dir: Path) -> None:
+    verdicts = review(train=25, test=5)
     make_prediction("never reviewed")
-    make_verdict(make_prediction("", label="NEGATIVE"), label="POSITIVE", rating=9)  # purged
-    run = start(dataset="reviewed", epochs=1.0, text_column="body", label_names="no,yes")
+    run = start(dataset="reviewed", replay_dataset="sentences", epochs=8.0)
+
     carry_out(claimed(run))
+
     ended = row(run)
     assert (ended.status, ended.error) == ("succeeded", "")
     facts = json.loads((var_dir / "models" / "mine" / "metrics.json").read_text())
-    assert sum(facts["rows"].values()) == 60
-    assert facts["config"]["data"]["dataset"] == "reviewed.parquet"
-    assert row(run).config["data"]["dataset"] == "reviewed"
+    assert facts["config"]["data"]["dataset"] == "reviewed"
+    assert facts["config"]["data"]["replay_dataset"] == "sentences"
+    provenance = facts["provenance"]
+    assert provenance["rows"]["test"] == {"verdict": 10, "replay": 0}
+    learnt = [provenance["rows"][split] for split in ("train", "validation")]
+    assert sum(rows["verdict"] for rows in learnt) == sum(rows["replay"] for rows in learnt) == 50
+    assert facts["rows"]["test"] == len(verdicts["test"])
+    assert provenance["replay"]["dataset"] == "sentences"
+    card = (var_dir / "models" / "mine" / "README.md").read_text()
+    assert "| test | 10 | 0 |" in card
+    assert "training rows of sentences" in card
+    assert ended.config["data"]["dataset"] == "reviewed"
+    assert ended.model_version
+    assert ended.model_version.metrics["provenance"] == provenance
+
+
+def test_a_run_on_verdicts_that_was_killed_goes_on_with_the_rows_it_began_with(
+    var_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def power_cut() -> None:
+        raise KeyboardInterrupt
+
+    review()
+    run = start(dataset="reviewed", replay_dataset="sentences", epochs=1.0)
+    claim = claimed(run)
+    with monkeypatch.context() as patch:
+        at_step(patch, 3, power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            carry_out(claim)
+    abandon(claim)
+    rows = var_dir / "runs" / "mine" / "reviewed" / "train.parquet"
+    began = rows.read_bytes()
+    review(seed=1)
+    carry_out(claimed(run))
+    assert (row(run).status, row(run).error) == ("succeeded", "")
+    assert rows.read_bytes() == began
+
+
+def test_a_model_becomes_a_candidate_whose_files_are_kept(var_dir: Path) -> None:
+    run = start(epochs=3.0)
+    carry_out(claimed(run))
+    version = row(run).model_version
+    assert version
+    assert (version.status, version.source) == ("candidate", "run mine")
+    assert (directory_of(version) / "model.safetensors").is_file()
+    assert StoredFile.objects.count() == 1  # the report: nothing is shared on SQLite
+
+
+def test_a_model_of_other_labels_is_no_candidate_and_its_run_succeeds(
+    var_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = start(**HALF, label_names="no,yes")
+    carry_out(claimed(run))
+    version = row(run).model_version
+    assert (row(run).status, version and version.status) == ("succeeded", "seen")
+    assert "no candidate" in caplog.text
+    assert "mine has no, yes" in caplog.text
+    assert models_of(var_dir) == ["mine"]
+
+
+@pytest.mark.parametrize("rating", [True, False])
+def test_a_model_is_shared_once(var_dir: Path, settings: Settings, rating: bool) -> None:
+    settings.SHARE_MODELS = True
+    run = start(epochs=3.0 if rating else 0.5, label_names="" if rating else "no,yes")
+    carry_out(claimed(run))
+    version = row(run).model_version
+    assert version
+    assert version.archive is not None
+    assert StoredFile.objects.count() == 2  # with the report
+
+
+def test_a_base_that_another_host_keeps_is_fetched(var_dir: Path, settings: Settings) -> None:
+    settings.SHARE_MODELS = True
+    first = start("first", epochs=3.0)
+    carry_out(claimed(first))
+    version = row(first).model_version
+    assert version
+    kept = directory_of(version)
+    shutil.rmtree(kept)
+    shutil.rmtree(var_dir / "models" / "first")
+    for name, base in (("kept", f"versions/{kept.name}"), ("named", "first")):
+        run = start(name, **HALF, base_model=base)
+        carry_out(claimed(run))
+        assert (row(run).status, row(run).error) == ("succeeded", "")
+    assert (kept / "model.safetensors").is_file()
 
 
 def test_the_command_trains_on_reviewed_predictions_too(
     var_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from django.core.management import CommandError
-
-    from tests.training.tiny_run import ON_SITE
-
     options = ON_SITE | {"dataset": "reviewed", "epochs": 0.5, "name": "typed"}
-    with pytest.raises(CommandError, match=r"10 or more of each label\..* 0 NEGATIVE and 0 "):
+    with pytest.raises(CommandError, match=r"10 or more of each label.* 0 NEGATIVE and 0 "):
         call_command("finetune", **options)
     assert not (var_dir / "runs" / "typed").exists()
-    for index in range(60):
-        label = ("NEGATIVE", "POSITIVE")[index % 2]
-        make_verdict(make_prediction(f"a film {index}"), label=label, rating=5)
+    review()
     call_command("finetune", **options, dry_run=True)
     assert not (var_dir / "runs" / "typed").exists()
     call_command("finetune", **options)
     assert models_of(var_dir) == ["typed"]
+    rows = var_dir / "runs" / "typed" / "reviewed"
+    began = (rows / "train.parquet").read_bytes()
+    review(seed=1)
+    with pytest.raises(CommandError, match="must be new"):
+        call_command("finetune", **options)
+    call_command("finetune", name="typed", resume=True)
+    assert (rows / "train.parquet").read_bytes() == began
+
+
+def test_seeds_that_are_added_later_are_trained_on_the_same_rows(var_dir: Path) -> None:
+    review()
+    options = ON_SITE | {"dataset": "reviewed", "epochs": 0.5, "name": "many"}
+    call_command("finetune", **options, seeds=[0])
+    began = (var_dir / "runs" / "many" / "reviewed" / "train.parquet").read_bytes()
+    review(seed=1)
+    call_command("finetune", **options, seeds=[1])
+    assert (var_dir / "runs" / "many" / "reviewed" / "train.parquet").read_bytes() == began

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import Error
 
 from classifier.exceptions import ModelNotReady
-from training.config import SECTIONS, ConfigError, FinetuningConfig, with_overrides
+from training.config import REVIEWED, SECTIONS, ConfigError, FinetuningConfig, with_overrides
 from training.distribution import is_main_process, leave, process_count
+from training.names import require_name, require_new_name
 from training.recipes import load_recipe, recipe_description, recipe_names
+from training.reviewed import with_reviewed
 
 if TYPE_CHECKING:
     from training.finetuning import FinetuningResult
@@ -130,7 +133,12 @@ class Command(BaseCommand):
         self.stdout.write(f"{count:,} generated rows are in {path}")
 
     def _train(self, config: FinetuningConfig, name: str, *, resume: bool) -> None:
-        config = _with_reviewed(config, name)
+        if config.data.dataset == REVIEWED and is_main_process():
+            # Before anything is written there.
+            require_new_name(
+                name, run_dir=settings.RUNS_DIR / name, model_dir=settings.MODELS_DIR / name
+            )
+        config = with_reviewed(config, settings.RUNS_DIR / name)
         with _going_on(f"--name {name}"):
             result = _finetune(config, name, resume=resume)
         if not is_main_process():
@@ -139,16 +147,20 @@ class Command(BaseCommand):
             shown = f"{value:.0f}" if key.endswith("_rows") else f"{value:.4f}"
             self.stdout.write(f"{key:28} {shown}")
         self.stdout.write(self.style.SUCCESS(f"\nThe model is in {result.model_dir}"))
-        self.stdout.write(f"Serve it: CLASSIFIER_MODEL={name} make run")
+        self._register(name)
 
     def _train_series(
         self, config: FinetuningConfig, series: str, seeds: list[int], *, resume: bool
     ) -> None:
         from training.comparison import Group, compare, load_run
-        from training.series import require_series, run_series
+        from training.series import has_begun, require_series, run_series
 
         require_series(config, seeds)
-        config = _with_reviewed(config, series)  # once: the seeds are compared on the same rows
+        if config.data.dataset == REVIEWED:
+            require_name(series)
+        # Once, also for seeds that are added later: they are compared on the same rows.
+        begun = has_begun(settings.RUNS_DIR, series)
+        config = with_reviewed(config, settings.RUNS_DIR / series, begun=begun)
         with _going_on(f"--name {series} --seeds {' '.join(map(str, seeds))}"):
             results = run_series(
                 config,
@@ -164,6 +176,27 @@ class Command(BaseCommand):
         self.stdout.write(compare([Group(series, runs)]).to_markdown(), ending="")
         self.stdout.write(self.style.SUCCESS(f"\nThe runs are {', '.join(names)}"))
         self.stdout.write(f"Compare: manage.py compare_runs {' '.join(names)} OTHER ...")
+        for name in names:
+            self._register(name)
+
+    def _register(self, name: str) -> None:
+        """Make the model of a run a candidate, and say what can be done with it."""
+        from classifier.versions.activation import register
+
+        try:
+            version = register(name, source=f"run {name}")
+        except ModelNotReady as error:
+            self.stdout.write(f"{name} is no candidate to be activated: {error}")
+        except (Error, OSError) as error:
+            said = (str(error).splitlines() or [type(error).__name__])[0]
+            self.stdout.write(
+                f"{name} is not registered as a model version ({said}). Where the site's database "
+                f"is, register and activate it: manage.py activate_model {name}"
+            )
+            self.stdout.write(f"Serve it: CLASSIFIER_MODEL={name} make run")
+        else:
+            self.stdout.write(f"{version} is a {version.status}.")
+            self.stdout.write(f"Activate it: manage.py activate_model {name}")
 
 
 def _finetune(config: FinetuningConfig, name: str, *, resume: bool) -> "FinetuningResult":
@@ -181,17 +214,9 @@ def _finetune(config: FinetuningConfig, name: str, *, resume: bool) -> "Finetuni
     )
 
 
-def _with_reviewed(config: FinetuningConfig, name: str) -> FinetuningConfig:
-    from training.reviewed import with_reviewed
-
-    return with_reviewed(config, settings.RUNS_DIR / name)
-
-
 @contextmanager
 def _reviewed_aside(config: FinetuningConfig) -> Iterator[FinetuningConfig]:
     """`config` with the reviewed rows in a place that goes away, if it names them."""
-    from training.reviewed import with_reviewed
-
     with tempfile.TemporaryDirectory() as directory:
         yield with_reviewed(config, Path(directory))
 
