@@ -16,16 +16,25 @@ from django.db.models.functions import Now
 
 from classifier.jobs.wake import wake, wake_on_commit
 from classifier.texts import json_type
-from training.config import SECTIONS, ConfigError, FinetuningConfig, with_overrides
+from training.config import REVIEWED, SECTIONS, ConfigError, FinetuningConfig, with_overrides
 from training.exceptions import InvalidRun
 from training.models import TrainingRun
 from training.names import RESERVED, require_name, taken_by
 from training.recipes import load_recipe, recipe_names
-from training.reviewed import require_enough_reviewed, reviewed_count
-from training.sources import REVIEWED, require_site_sources
+from training.reviewed import learnable_count, require_enough_reviewed, reviewed_count
+from training.served import served_model
+from training.sources import require_site_sources
 from training.tasks import train
 
-__all__ = ["cancel", "default_name", "retry", "reviewed_count", "start_run"]
+__all__ = [
+    "cancel",
+    "default_name",
+    "learnable_count",
+    "retrain",
+    "retry",
+    "reviewed_count",
+    "start_run",
+]
 
 PARAMETERS = tuple(item.name for kind in SECTIONS.values() for item in fields(kind))
 LONGEST = 500  # characters of a parameter
@@ -70,6 +79,21 @@ def start_run(
     run.refresh_from_db()
     wake_on_commit(train, run)
     return run
+
+
+def retrain(*, started_by: AbstractBaseUser | AnonymousUser | None = None) -> TrainingRun:
+    """Queue a run of the recipe `reviewed` that goes on from the model that serves.
+
+    Rows of the data set that the model was first trained on are mixed in where it lies under
+    DATASETS_DIR; else replay_dataset is empty, and verdicts alone are learnt from.
+
+    Raises:
+        InvalidRun: there are too few verdicts; nothing is queued.
+        ModelNotReady: no model serves.
+    """
+    require_enough_reviewed()
+    parameters = served_model().parameters
+    return start_run(recipe=REVIEWED, overrides=parameters, started_by=started_by)
 
 
 def cancel(pk: UUID) -> bool:

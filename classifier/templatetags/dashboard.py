@@ -14,6 +14,7 @@ from classifier.ratings import LOWEST
 from classifier.review import queue
 from classifier.review.drift import Drift, drift
 from classifier.review.quality import Agreement, agreement_by_week, overall
+from classifier.review.split import learnable
 
 register = template.Library()
 
@@ -34,6 +35,8 @@ def dashboard(context: dict[str, Any]) -> dict[str, Any]:
     return {
         "allowed": True,
         "may_review": context["request"].user.has_perm("classifier.add_verdict"),
+        "may_retrain": context["request"].user.has_perm("training.add_trainingrun"),
+        "learnable": learnable().count(),
         "waiting": queue.waiting(),
         "days": days,
         "today": days[-1]["count"],

@@ -1,5 +1,6 @@
 import io
 import re
+import shutil
 from dataclasses import fields
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -17,6 +18,7 @@ from pytest_django import Settings
 from classifier.files import store
 from classifier.models import ModelVersion, StoredFile
 from tests.factories import make_prediction, make_verdict
+from tests.training.verdicts import review
 from training.admin import presentation
 from training.config import SECTIONS, FinetuningConfig, with_overrides
 from training.forms import PARAMETERS, SUFFIXES, StartForm
@@ -191,6 +193,7 @@ def test_a_run_without_a_recipe_gets_only_what_was_changed(admin: Client, admin_
 
 @pytest.mark.parametrize("recipe", recipe_names())
 def test_every_recipe_starts_as_it_is(admin: Client, recipe: str) -> None:
+    review()  # for the recipe that needs some
     start(admin, recipe)
 
     run = TrainingRun.objects.get()
@@ -351,6 +354,100 @@ def test_another_like_nothing_is_an_empty_form(admin: Client, like: str) -> None
     assert admin.get(ADD, {"like": like}).context["form"]["dataset"].value() == ""
 
 
+# Retraining
+
+
+@pytest.fixture
+def served(served_model: Path, tmp_path: Path, settings: Settings) -> Path:
+    """The site serves a model of its own, which was trained on the data set `old`."""
+    model = Path(shutil.copytree(served_model, settings.MODELS_DIR / "mine"))
+    (model / "metrics.json").write_text('{"config": {"data": {"dataset": "old"}}}')
+    settings.CLASSIFIER_MODEL = "mine"
+    return model
+
+
+RETRAIN = f"{LIST}retrain/"
+
+
+def test_one_button_retrains_on_the_verdicts(
+    admin: Client, admin_user: User, served: Path, settings: Settings
+) -> None:
+    (settings.DATASETS_DIR / "old.csv").touch()
+    review(train=12)
+    for address in (LIST, "/admin/"):
+        page = text_of(admin.get(address))
+        assert f'action="{RETRAIN}"' in page
+        assert "Retrain on 24 verdicts" in page
+
+    page = text_of(admin.post(RETRAIN, follow=True))
+
+    run = TrainingRun.objects.get()
+    assert (run.recipe, run.started_by) == ("reviewed", admin_user)
+    assert run.config["data"]["replay_dataset"] == "old"
+    assert f"The run {run.name} has been started." in page
+    assert "No original training set" not in page
+    assert f"<h1>{run.name}" in page
+
+
+def test_without_the_first_data_the_button_says_what_is_missing(
+    admin: Client, served: Path
+) -> None:
+    review()
+    page = text_of(admin.post(RETRAIN, follow=True))
+    assert "No original training set was found: old is not under DATASETS_DIR." in page
+    assert "learns from verdicts alone" in page
+    assert "Put old under DATASETS_DIR and retrain" in page
+    assert TrainingRun.objects.get().config["data"]["replay_dataset"] == ""
+
+
+def test_too_few_verdicts_start_no_run(admin: Client, served: Path) -> None:
+    page = text_of(admin.post(RETRAIN, follow=True))
+    assert "10 or more of each label to train on" in page
+    assert not TrainingRun.objects.exists()
+
+
+def test_without_a_model_nothing_is_retrained(admin: Client, no_model: Path) -> None:
+    review()
+    assert "there is no model" in text_of(admin.post(RETRAIN, follow=True))
+    assert not TrainingRun.objects.exists()
+
+
+def test_who_may_not_add_runs_does_not_retrain(client: Client, served: Path) -> None:
+    review()
+    looker = may(client, "view", "change")
+    assert looker.post(RETRAIN).status_code == 403
+    assert RETRAIN not in text_of(looker.get(LIST))
+    assert not TrainingRun.objects.exists()
+
+
+def test_who_may_add_and_not_look_reads_the_error_on_the_front_page(
+    client: Client, served: Path
+) -> None:
+    page = text_of(may(client, "add").post(RETRAIN, follow=True))
+    assert "10 or more of each label to train on" in page
+
+
+def test_the_page_of_a_run_tells_where_its_rows_came_from(admin: Client) -> None:
+    provenance = {
+        "rows": {"train": {"verdict": 1180, "replay": 590}, "test": {"verdict": 40, "replay": 0}},
+        "replay": {"dataset": MARKUP, "per_verdict": 0.5},
+        "left_out": {"verdict": {"frozen": 3}, "replay": {"frozen": 0, "reviewed": 7}},
+    }
+    version = ModelVersion.objects.create(
+        name="x", revision="1", status="candidate", metrics={"provenance": provenance}
+    )
+    page = text_of(admin.get(page_of(make_run("x", "succeeded", model_version=version))))
+    for shown in ("1,180", "590", "0.5 for each", "Left out: 3 verdicts", "7 replayed rows"):
+        assert shown in page
+    assert ESCAPED in page
+    assert "manage.py activate_model x" in page
+    version.status, version.metrics = "seen", {}
+    version.save()
+    page = text_of(admin.get(page_of(make_run("y", "succeeded", model_version=version))))
+    assert "activate_model" not in page
+    assert "Left out" not in page
+
+
 # Who may what
 
 
@@ -414,7 +511,7 @@ def test_a_stranger_is_sent_to_the_login(client: Client) -> None:
     ):
         response = client.get(f"{LIST}{path}")
         assert response["Location"].startswith("/admin/login/")
-    for path in ("add/", "add/fill/", f"{run.pk}/cancel/", f"{run.pk}/retry/"):
+    for path in ("add/", "add/fill/", "retrain/", f"{run.pk}/cancel/", f"{run.pk}/retry/"):
         assert client.post(f"{LIST}{path}").status_code == 302
     # The page reloads as a whole: a fragment would be the login form inside it.
     assert live(client, run)["HX-Refresh"] == "true"
@@ -425,7 +522,7 @@ def test_every_post_needs_its_token(admin_user: User) -> None:
     run = make_run()
     client = Client(enforce_csrf_checks=True)
     client.force_login(admin_user)
-    for path in ("add/", "add/fill/", f"{run.pk}/cancel/", f"{run.pk}/retry/"):
+    for path in ("add/", "add/fill/", "retrain/", f"{run.pk}/cancel/", f"{run.pk}/retry/"):
         assert client.post(f"{LIST}{path}", {"recipe": "emotion"}).status_code == 403
     run.refresh_from_db()
     assert run.status == "queued"
@@ -435,6 +532,7 @@ def test_every_post_needs_its_token(admin_user: User) -> None:
 def test_a_look_changes_nothing(admin: Client, path: str) -> None:
     run = make_run()
     assert admin.get(f"{LIST}{run.pk}/{path}").status_code == 405
+    assert admin.get(RETRAIN).status_code == 405
     assert admin.post(page_of(run)).status_code == 405
 
 

@@ -1,5 +1,7 @@
 """Starting, cancelling and retrying runs: what is refused at once, and what is left to a worker."""
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,10 @@ from django.contrib.auth import get_user_model
 from kombu.exceptions import OperationalError
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
-from classifier.labels import NEGATIVE, POSITIVE
-from tests.factories import make_prediction, make_verdict
+from classifier.exceptions import ModelNotReady
+from classifier.versions.activation import activate, register
+from tests.factories import make_prediction
+from tests.training.verdicts import review
 from training import services
 from training.config import ConfigError
 from training.exceptions import InvalidRun
@@ -81,6 +85,7 @@ def test_a_run_without_a_name_is_called_after_its_data_and_the_time() -> None:
 
 @pytest.mark.parametrize("recipe", recipe_names())
 def test_every_recipe_can_be_started_as_it_is(recipe: str) -> None:
+    review()  # for the recipe that needs some
     assert start_run(name="mine", recipe=recipe).config == load_recipe(recipe).to_sections()
 
 
@@ -108,6 +113,7 @@ def test_every_recipe_can_be_started_as_it_is(recipe: str) -> None:
         ({"overrides": {"dataset": "reviewed"}}, "dataset", "0 NEGATIVE and 0 POSITIVE"),
         ({"name": "../mine"}, "name", "letters, digits"),
         ({"name": "starter"}, "name", "none of starter, minilm"),
+        ({"name": "versions"}, "name", "none of starter, minilm, versions"),
         ({"name": "a\0b"}, "name", "letters, digits"),
         ({"name": "x" * 101}, "name", "100 characters"),
     ],
@@ -149,17 +155,132 @@ def test_two_requests_for_one_name_start_one_run(monkeypatch: pytest.MonkeyPatch
         start_run(name="mine", overrides={"dataset": "imdb"})
 
 
-def test_reviewed_predictions_are_enough_when_each_label_has_ten() -> None:
-    for index in range(19):
-        label = (NEGATIVE, POSITIVE)[index % 2]
-        make_verdict(make_prediction(f"film {index}"), label=label, rating=5)
+def test_verdicts_are_enough_when_each_label_has_ten_and_one_to_test_on() -> None:
+    verdicts = review()
     make_prediction("not reviewed")
-    make_verdict(make_prediction(""), label=POSITIVE, rating=5)  # purged
-    with pytest.raises(InvalidRun, match="10 NEGATIVE and 9 POSITIVE"):
+    verdict = verdicts["train"].pop()
+    text, verdict.prediction.text = verdict.prediction.text, ""
+    verdict.prediction.save()  # purged
+    with pytest.raises(InvalidRun, match="10 NEGATIVE and 9 POSITIVE to train on") as caught:
         start_run(name="mine", overrides={"dataset": "reviewed"})
-    make_verdict(make_prediction("one more", label=NEGATIVE), label=POSITIVE, rating=9)
-    assert services.reviewed_count() == 20
+    assert caught.value.field == "dataset"
+    verdict.prediction.text = text
+    verdict.prediction.save()
+    assert (services.reviewed_count(), services.learnable_count()) == (22, 20)
     assert start_run(name="mine", overrides={"dataset": "reviewed"}).status == "queued"
+
+
+@pytest.fixture
+def served(tiny_model_dir: Path, settings: Settings, folders: Path) -> Path:
+    """The site serves `models/mine`, which was trained on the data set `old`."""
+    settings.DATASETS_DIR = folders / "datasets"
+    settings.CLASSIFIER_MODEL = "mine"
+    return served_on(folders / "models" / "mine", tiny_model_dir, {"dataset": "old"})
+
+
+def served_on(directory: Path, model: Path, data: Any, **facts: Any) -> Path:
+    shutil.copytree(model, directory)
+    said = {"config": {"data": data, "model": {"max_length": 16}}} | facts
+    (directory / "metrics.json").write_text(json.dumps(said))
+    return directory
+
+
+def with_old_data(folders: Path) -> None:
+    (folders / "datasets").mkdir()
+    (folders / "datasets" / "old.csv").touch()
+
+
+def test_retraining_goes_on_from_the_model_that_serves_and_replays_its_data(
+    served: Path, folders: Path
+) -> None:
+    with_old_data(folders)
+    review()
+    ann = get_user_model().objects.create_user("ann")
+
+    run = services.retrain(started_by=ann)
+
+    assert (run.recipe, run.started_by, run.status) == ("reviewed", ann, "queued")
+    changed = {"base_model": "mine", "replay_dataset": "old", "max_length": 16}
+    assert run.config == load_recipe("reviewed", changed).to_sections()
+
+
+def test_retraining_goes_on_from_the_files_of_the_active_version(
+    served: Path, folders: Path
+) -> None:
+    with_old_data(folders)
+    review()
+    described = {"dataset": "old", "text_column": "body", "group_column": "author", "train_rows": 9}
+    other = served_on(folders / "models" / "other", served, described, source="another")
+    version = register(other)
+    activate(version, actor=None)
+
+    data, model = (services.retrain().config[section] for section in ("data", "model"))
+
+    assert model["base_model"] == f"versions/other-{version.revision}"
+    assert (data["replay_dataset"], data["text_column"], data["group_column"]) == (
+        ("old", "body", "author")
+    )
+    assert data["train_rows"] == 0  # of verdicts all are learnt from
+
+
+def test_a_model_that_was_retrained_replays_what_was_replayed_before(
+    served: Path, folders: Path, settings: Settings
+) -> None:
+    with_old_data(folders)
+    review()
+    replay = {"dataset": "old", "per_verdict": 1.0, "label_column": "mood"}
+    served_on(
+        folders / "models" / "again",
+        served,
+        {"dataset": "reviewed", "label_column": "label"},
+        provenance={"replay": replay},
+    )
+    settings.CLASSIFIER_MODEL = "again"
+    data = services.retrain().config["data"]
+    assert (data["replay_dataset"], data["label_column"]) == ("old", "mood")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"dataset": "gone"},
+        {"dataset": "../datasets/old"},
+        {"dataset": "reviewed"},
+        {"dataset": 7},
+        {},
+        "old",
+        None,
+    ],
+)
+def test_without_the_first_data_verdicts_alone_are_learnt_from(
+    served: Path, folders: Path, settings: Settings, data: Any
+) -> None:
+    with_old_data(folders)
+    review()
+    served_on(folders / "models" / "other", served, data)
+    settings.CLASSIFIER_MODEL = "other"
+    assert services.retrain().config["data"]["replay_dataset"] == ""
+
+
+def test_a_model_that_is_served_from_a_path_is_kept_and_gone_on_from(
+    served: Path, settings: Settings, tmp_path: Path
+) -> None:
+    review()
+    elsewhere = served.rename(tmp_path / "elsewhere")
+    settings.CLASSIFIER_MODEL = str(elsewhere)
+    version = register(elsewhere)
+    config = services.retrain().config
+    assert config["model"]["base_model"] == f"versions/elsewhere-{version.revision}"
+
+
+def test_a_retraining_that_cannot_be_is_not_started(served: Path, settings: Settings) -> None:
+    with pytest.raises(InvalidRun, match="too few"):
+        services.retrain()
+    review()
+    settings.CLASSIFIER_MODEL = "gone"
+    with pytest.raises(ModelNotReady, match="no model 'gone'"):
+        services.retrain()
+    assert not TrainingRun.objects.exists()
 
 
 def test_a_run_that_waits_is_cancelled_at_once_and_can_be_retried(

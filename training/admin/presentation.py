@@ -17,6 +17,7 @@ from training.config import SECTIONS
 from training.forms import flat, label_of, recipe_values
 from training.models import TrainingRun
 from training.names import NAME
+from training.provenance import SOURCES, sentences
 from training.recipes import recipe_names
 from training.tracking import tracking_uri
 from training.tracking.redaction import redacted, without_password
@@ -42,6 +43,14 @@ class Table:
     heads: tuple[str, ...]
     rows: tuple[tuple[str, tuple[str, ...]], ...]
     """Name and cells of each."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How many rows of a run came from where, and what is to be said of them."""
+
+    table: Table
+    sentences: list[str]
 
 
 @dataclass(frozen=True)
@@ -185,6 +194,36 @@ def measure(name: str, value: Any) -> str:
     if not isinstance(value, int | float):
         return ""
     return f"{value:,.0f}" if name == "rows" else f"{value:.4f}"
+
+
+def provenance_of(run: TrainingRun) -> Provenance | None:
+    """Of the rows that a run's model was made of; None where it is not known."""
+    known = run.model_version.metrics.get("provenance") if run.model_version else None
+    if not known:
+        return None
+    rows = tuple(
+        (split, tuple(f"{counts[source]:,}" for source in SOURCES))
+        for split, counts in known["rows"].items()
+    )
+    return Provenance(Table(heads=tuple(SOURCES.values()), rows=rows), sentences(known))
+
+
+def nothing_replayed(dataset: str) -> str:
+    """What is said of a retraining on verdicts alone.
+
+    Args:
+        dataset: what the model was first trained on; "" where that is not known.
+    """
+    found = f"{dataset} is not under DATASETS_DIR" if dataset else "the model names none"
+    remedy = (
+        f"Put {dataset} under DATASETS_DIR and retrain"
+        if dataset
+        else "Put one under DATASETS_DIR and start a run with it as replay_dataset"
+    )
+    return (
+        f"No original training set was found: {found}. So this run learns from verdicts alone, "
+        f"and the model may forget what it knew. {remedy}, to have its rows mixed in."
+    )
 
 
 def parameters_of(run: TrainingRun) -> list[tuple[str, list[Parameter]]]:

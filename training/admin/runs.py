@@ -30,6 +30,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh, reswap, retarget
 
+from classifier.exceptions import ModelNotReady
 from classifier.files import delete_stored, pieces
 from training import services
 from training.admin import presentation
@@ -37,6 +38,7 @@ from training.charts import loss_chart
 from training.exceptions import InvalidRun
 from training.forms import StartForm, dataset_suggestions, hub_token_is_set, model_suggestions
 from training.models import TrainingRun
+from training.served import served_model
 
 # The report is a file that quotes texts of the data: nothing in it may run or be fetched, and it
 # has no origin of its own. Only our own pages may frame it.
@@ -88,7 +90,11 @@ class TrainingRunAdmin(admin.ModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        context = {"title": "Training runs", **(extra_context or {})}
+        context = {
+            "title": "Training runs",
+            "learnable": services.learnable_count(),
+            **(extra_context or {}),
+        }
         return super().changelist_view(request, context)
 
     @admin.display(description="status", ordering="status")
@@ -158,6 +164,7 @@ class TrainingRunAdmin(admin.ModelAdmin):
         name = "training_trainingrun"
         own = [
             path("add/fill/", view(self.fill_view), name=f"{name}_fill"),
+            path("retrain/", view(self.retrain_view), name=f"{name}_retrain"),
             # Not by admin_view: it would send the login page as the fragment.
             path("<uuid:pk>/live/", self.live_view, name=f"{name}_live"),
             path("<uuid:pk>/cancel/", view(self.cancel_view), name=f"{name}_cancel"),
@@ -200,6 +207,24 @@ class TrainingRunAdmin(admin.ModelAdmin):
             return HttpResponseNotAllowed(["POST"])
         context = self._form_context(StartForm(request.POST).refilled())
         return TemplateResponse(request, "training/fragments/start_fields.html", context)
+
+    @method_decorator(require_POST)
+    @method_decorator(csrf_protect)
+    def retrain_view(self, request: HttpRequest) -> HttpResponse:
+        """Go on training the model that serves, on the verdicts that there are by now."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        try:
+            run = services.retrain(started_by=request.user)
+        except (InvalidRun, ModelNotReady) as error:
+            messages.error(request, str(error))
+            may_view = self.has_view_permission(request)
+            return redirect("admin:training_trainingrun_changelist" if may_view else "admin:index")
+        self.log_addition(request, run, [{"added": {}}])
+        messages.success(request, f"The run {run.name} has been started.")
+        if not run.config["data"]["replay_dataset"]:
+            messages.warning(request, presentation.nothing_replayed(served_model().dataset))
+        return redirect(run)
 
     def _new_form(self, request: HttpRequest) -> StartForm:
         like = self._run_like(request)
@@ -315,6 +340,7 @@ class TrainingRunAdmin(admin.ModelAdmin):
             **presentation.figures_of(run),
             "chart": loss_chart(run.history, total=0 if over else run.total),
             "metrics": presentation.metrics_table(run.metrics),
+            "provenance": presentation.provenance_of(run),
             "parameters": parameters,
             "changed": [each for _, rows in parameters for each in rows if each.changed],
             "tracking": presentation.tracking_of(run) if over else None,
