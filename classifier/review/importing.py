@@ -1,6 +1,6 @@
 """A labelled file as verdicts: what was labelled elsewhere, or exported from a site like this."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,9 +19,9 @@ from classifier.bulk.tables import open_table
 from classifier.exceptions import ClassifierError
 from classifier.labels import NEGATIVE, POSITIVE, canonical_label
 from classifier.models import Prediction, Verdict, text_digest
-from classifier.ratings import HIGHEST, LOWEST, label_of
-from classifier.review.verdicts import content_of, record_verdict
-from classifier.services import rate, review_text
+from classifier.ratings import HIGHEST, LOWEST
+from classifier.review.labelled import LabelledText, predictions_of, record_labelled
+from classifier.services import review_text
 
 BATCH = 256  # rows that are rated and written together
 LISTED = 20  # problems that are told of
@@ -89,19 +89,12 @@ class _Columns:
     rating: str
 
 
-@dataclass(frozen=True)
-class _Said:
+@dataclass(frozen=True, kw_only=True)
+class _Said(LabelledText):
     """A row, checked."""
 
     number: int
-    prediction: UUID | None
-    text: str
-    digest: str
-    label: str | None
-    rating: int | None
-    note: str
     reviewer: str
-    chosen_by: str
     reviewed_at: datetime | None
 
 
@@ -112,12 +105,8 @@ def _import_batch(batch: list[Row], names: _Columns, reviewer: Any, done: Import
             said.append(_read(row, names))
         except ClassifierError as error:
             done.refuse(row.number, str(error))
-    known = _known(said)
-    missing = {one.digest: one.text for one in said if one.text and _found(one, known) is None}
-    if missing:
-        rated = rate(list(missing.values()), source=Prediction.Source.COMMAND)
-        known |= {prediction.text_sha256: prediction for prediction in rated}
-        done.rated += len(rated)
+    predictions, rated = predictions_of(said, source=Prediction.Source.COMMAND)
+    done.rated += rated
     users = {
         user.get_username(): user
         for user in get_user_model().objects.filter(
@@ -125,8 +114,7 @@ def _import_batch(batch: list[Row], names: _Columns, reviewer: Any, done: Import
         )
     }
     with transaction.atomic():
-        for one in said:
-            prediction = _found(one, known)
+        for one, prediction in zip(said, predictions, strict=True):
             if prediction is None:
                 done.refuse(one.number, "Neither its prediction nor its text is known.")
                 continue
@@ -136,46 +124,11 @@ def _import_batch(batch: list[Row], names: _Columns, reviewer: Any, done: Import
 
 
 def _record(one: _Said, prediction: Prediction, reviewer: Any) -> bool:
-    label, rating = one.label, one.rating
-    if rating is None:
-        agrees = label == prediction.label
-        rating = prediction.rating if agrees else LOWEST + HIGHEST - prediction.rating
-    before = Verdict.objects.filter(prediction=prediction).first()
-    verdict = record_verdict(
-        prediction,
-        label=label or label_of(rating),
-        rating=rating,
-        note=one.note,
-        reviewer=reviewer,
-        chosen_by=one.chosen_by,
-    )
-    if before and content_of(before) == content_of(verdict):
-        return False
-    if one.reviewed_at:
+    verdict, changed = record_labelled(one, prediction, reviewer=reviewer)
+    if changed and one.reviewed_at:
         # Not save(): it would be now.
         Verdict.objects.filter(pk=verdict.pk).update(reviewed_at=one.reviewed_at)
-    return True
-
-
-def _known(said: Iterable[_Said]) -> dict[str, Prediction]:
-    """The predictions that rows name, by id; and those of their texts, by digest."""
-    said = list(said)
-    by_id = Prediction.objects.in_bulk([one.prediction for one in said if one.prediction])
-    by_text = Prediction.objects.filter(
-        text_sha256__in={one.digest for one in said if one.digest}
-    ).order_by("created_at")
-    return {
-        **{prediction.text_sha256: prediction for prediction in by_text},
-        **{str(pk): prediction for pk, prediction in by_id.items()},
-    }
-
-
-def _found(one: _Said, known: Mapping[str, Prediction]) -> Prediction | None:
-    named = known.get(str(one.prediction)) if one.prediction else None
-    # An id of another site may be of another text here.
-    if named and (not one.digest or named.text_sha256 == one.digest):
-        return named
-    return known.get(one.digest)
+    return changed
 
 
 def _read(row: Row, names: _Columns) -> _Said:

@@ -19,11 +19,13 @@ def record_verdict(
     reviewer: Any,
     note: str = "",
     chosen_by: str = Verdict.ChosenBy.REVIEWER,
+    reason: str = "",
 ) -> Verdict:
     """Give a prediction this verdict in place of the one that it may have.
 
     Args:
         chosen_by: why it was reviewed; of a verdict that is changed, the first reason stays.
+        reason: of the change, for the audit log.
     """
     with transaction.atomic():
         # Two who judge at the same moment take turns, so that the log has both.
@@ -40,7 +42,7 @@ def record_verdict(
         verdict.reviewer = reviewer
         verdict.save()
         action = Action.VERDICT_CHANGED if before else Action.VERDICT_SET
-        audit_entry(action, prediction, reviewer, before=before, after=after).save()
+        audit_entry(action, prediction, reviewer, before=before, after=after, reason=reason).save()
     return verdict
 
 
@@ -63,11 +65,15 @@ def confirm_all(predictions: Iterable[Prediction], *, reviewer: Any) -> int:
     return len(verdicts)
 
 
-def withdraw_verdict(verdict: Verdict, *, reviewer: Any) -> None:
+def withdraw_verdict(verdict: Verdict, *, reviewer: Any, reason: str = "") -> None:
     """Delete a verdict; the prediction waits for review again."""
     with transaction.atomic():
         audit_entry(
-            Action.VERDICT_WITHDRAWN, verdict.prediction, reviewer, before=content_of(verdict)
+            Action.VERDICT_WITHDRAWN,
+            verdict.prediction,
+            reviewer,
+            before=content_of(verdict),
+            reason=reason,
         ).save()
         verdict.delete()
 
