@@ -70,6 +70,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024  # bytes of a request's body
 # Who may read /metrics: without a token nobody on a deployment, and anybody on this machine's own
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
+# What a Label Studio shows at /label-studio; without one that door is shut
+LABEL_STUDIO_SECRET = env.str("LABEL_STUDIO_SECRET", default="")
+
 # Applications
 INSTALLED_APPS = [
     "reviewsite.apps.AdminConfig",

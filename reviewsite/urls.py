@@ -11,5 +11,6 @@ urlpatterns = [
     path("", include("classifier.urls")),
     path("api/", include("classifier.api.urls")),
     path("api/", include("training.api.urls")),
+    path("label-studio/", include("classifier.api.label_studio.urls")),
     path("admin/", admin.site.urls),
 ]

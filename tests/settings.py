@@ -8,7 +8,10 @@ import tempfile
 _var = tempfile.mkdtemp(prefix="reviewsite-tests-")
 atexit.register(shutil.rmtree, _var, ignore_errors=True)
 os.environ |= {"VAR_DIR": _var, "SECRET_KEY": "a key for tests alone", "HTTPS": "false"}
-for name in ("CLASSIFIER_MODEL", "DATASETS_DIR", "REDIS_URL", "ALLOWED_HOSTS", "DEBUG"):
+for name in (
+    *("CLASSIFIER_MODEL", "DATASETS_DIR", "REDIS_URL", "ALLOWED_HOSTS", "DEBUG"),
+    "LABEL_STUDIO_SECRET",
+):
     os.environ.pop(name, None)
 
 from reviewsite.settings import *  # noqa: E402, F403

@@ -77,19 +77,19 @@ def _refused_body(error: Exception) -> Response | None:
     return None
 
 
+def error_detail(error: ClassifierError, *, field: str | None = None) -> dict[str, str | None]:
+    """An error as ErrorDetailSerializer describes it."""
+    return {
+        "code": error.code,
+        "field": field,
+        "rule": error.rule,
+        "value": error.value,
+        "remedy": error.remedy,
+    }
+
+
 def _response(code: int, error: ClassifierError, *, field: str | None = None) -> Response:
-    return Response(
-        {
-            "error": {
-                "code": error.code,
-                "field": field,
-                "rule": error.rule,
-                "value": error.value,
-                "remedy": error.remedy,
-            }
-        },
-        status=code,
-    )
+    return Response({"error": error_detail(error, field=field)}, status=code)
 
 
 def _database_not_ready(error: Exception) -> InvalidRequest:

@@ -165,6 +165,8 @@ def test_the_schema_has_every_address_of_the_api(schema: Any) -> None:
         "/api/predictions/{prediction_id}/feedback",
         *("/api/training-runs", "/api/training-runs/{run_id}"),
         *("/api/training-runs/{run_id}/cancel", "/api/training-runs/{run_id}/retry"),
+        *("/label-studio/health", "/label-studio/setup"),
+        *("/label-studio/predict", "/label-studio/webhook"),
     }
 
 

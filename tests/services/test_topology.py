@@ -203,10 +203,12 @@ def test_a_review_is_rated_in_the_form(topology: Topology) -> None:
 
 
 def test_nginx_refuses_a_large_body_in_the_shape_of_the_api(topology: Topology) -> None:
-    reply = topology.ask("POST", "/api/predict", b" " * 5_000_000, Content_Type="application/json")
-    assert reply.status == 413
-    assert reply.headers["Server"] == "nginx"
-    assert json.loads(reply.body)["error"].keys() == {"code", "field", "rule", "value", "remedy"}
+    for path in ("/api/predict", "/label-studio/predict"):
+        reply = topology.ask("POST", path, b" " * 5_000_000, Content_Type="application/json")
+        assert reply.status == 413
+        assert reply.headers["Server"] == "nginx"
+        error = json.loads(reply.body)["error"]
+        assert error.keys() == {"code", "field", "rule", "value", "remedy"}
     # Here it is for Django to say what it is: nginx lets a file of reviews pass.
     reply = topology.ask("POST", "/api/bulk-of-nothing", b" " * 5_000_000)
     assert reply.status != 413
