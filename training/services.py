@@ -88,9 +88,18 @@ def retrain(*, started_by: AbstractBaseUser | AnonymousUser | None = None) -> Tr
     DATASETS_DIR; else replay_dataset is empty, and verdicts alone are learnt from.
 
     Raises:
-        InvalidRun: there are too few verdicts; nothing is queued.
+        InvalidRun: there are too few verdicts, or one such run is under way; nothing is queued.
         ModelNotReady: no model serves.
+        OSError: there is no room for the files of the model that serves.
     """
+    if under_way := TrainingRun.objects.filter(recipe=REVIEWED, finished_at=None).first():
+        raise InvalidRun(
+            code="retraining",
+            field=None,
+            rule="One retraining is under way at a time.",
+            value=f"the run {under_way.name} is {under_way.status}",
+            remedy="Wait for it, or cancel it.",
+        )
     require_enough_reviewed()
     parameters = served_model().parameters
     return start_run(recipe=REVIEWED, overrides=parameters, started_by=started_by)

@@ -121,9 +121,9 @@ def compare(candidate: ModelVersion, serving: ModelVersion) -> Comparison | None
     """Both on the frozen rows that both have answered (`rate_frozen`); None before the first."""
     verdicts = frozen_rows()
     lengths = dict(
-        Prediction.objects.filter(verdict__in=Verdict.objects.with_text().filter(FROZEN)).values_list(
-            "pk", Length("text")
-        )
+        Prediction.objects.filter(
+            verdict__in=Verdict.objects.with_text().filter(FROZEN)
+        ).values_list("pk", Length("text"))
     )
     before, after = frozen_answers(serving), frozen_answers(candidate)
     rows = tuple(

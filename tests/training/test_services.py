@@ -212,9 +212,10 @@ def test_retraining_goes_on_from_the_files_of_the_active_version(
     described = {"dataset": "old", "text_column": "body", "group_column": "author", "train_rows": 9}
     other = served_on(folders / "models" / "other", served, described, source="another")
     version = register(other)
-    activate(version, actor=None)
+    activate(version, actor=None, reason="Better.")
 
-    data, model = (services.retrain().config[section] for section in ("data", "model"))
+    config = services.retrain().config
+    data, model = config["data"], config["model"]
 
     assert model["base_model"] == f"versions/other-{version.revision}"
     assert (data["replay_dataset"], data["text_column"], data["group_column"]) == (
@@ -281,6 +282,17 @@ def test_a_retraining_that_cannot_be_is_not_started(served: Path, settings: Sett
     with pytest.raises(ModelNotReady, match="no model 'gone'"):
         services.retrain()
     assert not TrainingRun.objects.exists()
+
+
+def test_one_retraining_is_under_way_at_a_time(served: Path) -> None:
+    review()
+    first = services.retrain()
+
+    with pytest.raises(InvalidRun, match=f"{first.name} is queued"):
+        services.retrain()
+
+    services.cancel(first.pk)
+    services.retrain()
 
 
 def test_a_run_that_waits_is_cancelled_at_once_and_can_be_retried(

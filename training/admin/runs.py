@@ -216,7 +216,7 @@ class TrainingRunAdmin(admin.ModelAdmin):
             raise PermissionDenied
         try:
             run = services.retrain(started_by=request.user)
-        except (InvalidRun, ModelNotReady) as error:
+        except (InvalidRun, ModelNotReady, OSError) as error:
             messages.error(request, str(error))
             may_view = self.has_view_permission(request)
             return redirect("admin:training_trainingrun_changelist" if may_view else "admin:index")
