@@ -279,8 +279,8 @@ CLASSIFIER_MAX_CHARS = env.int("CLASSIFIER_MAX_CHARS", default=100_000)  # longe
 CLASSIFIER_READ_CHARS = env.int("CLASSIFIER_READ_CHARS", default=20_000)  # the rest is not read
 CLASSIFIER_CACHE_SIZE = env.int("CLASSIFIER_CACHE_SIZE", default=10_000)  # answers; 0: none
 CLASSIFIER_MAX_TEXTS = env.int("CLASSIFIER_MAX_TEXTS", default=64)  # in one request
-# Review: for how long a reviewer has a prediction to himself, and the part of all predictions
-# whose verdicts say how good the model is
+# Review: for how long a reviewer has a prediction to himself, and the part of the form's and the
+# API's predictions whose verdicts say how good the model is
 REVIEW_CLAIM_SECONDS = env.int("REVIEW_CLAIM_SECONDS", default=600)
 REVIEW_RANDOM_SHARE = env.float("REVIEW_RANDOM_SHARE", default=0.1)  # 0..1
 # The gate: a version is activated without a reason if, on so many frozen verdicts, its accuracy

@@ -1,8 +1,9 @@
-"""How often reviewers agree with the model, as far as that can be told of all predictions.
+"""How often reviewers agree with the model, as far as that can be told of all live traffic.
 
 Whatever is reviewed because it is hard says little of the rest, so only the random share counts,
-and of it those that were reviewed in the order of their ids up to the first that waits: whoever
-jumped the queue, such as a complaint, is counted where its turn would have been.
+which is drawn from live traffic alone, and of it those that were reviewed in the order of their
+ids up to the first that waits: whoever jumped the queue, such as a complaint, is counted where its
+turn would have been.
 """
 
 import math
@@ -25,7 +26,7 @@ Z = 1.959964  # of 95 %
 
 @dataclass(frozen=True)
 class Agreement:
-    """How often a verdict has the model's label, in a random sample."""
+    """How often a verdict has the model's label, in a random sample of live traffic."""
 
     reviewed: int
     agreeing: int

@@ -2,8 +2,9 @@
 
 The rule: what a visitor disagreed with comes first, the newest first. Then one in five comes from
 the random share, and the others are those whose probability lies closest to the boundary, each
-text once. The random share is a fixed part of all predictions, chosen by their ids, which are
-random: it says how good the model is, where all others were chosen because they are hard.
+text once. The random share is a fixed part of what visitors and programs have asked, chosen by the
+ids of the predictions, which are random: it says how good the model is, where all others were
+chosen because they are hard, or came with a file that somebody has chosen.
 """
 
 import random
@@ -24,6 +25,8 @@ BOUNDARY = 0.5  # P(POSITIVE)
 RANDOM_TURN = 0.2  # of the reviews that are nobody's complaint
 TRIES = 16  # of the best candidates; others may take some of them at the same moment
 MOST = 1000  # predictions on either side of the boundary that are looked at together
+
+LIVE = (Prediction.Source.FORM, Prediction.Source.API)
 
 ChosenBy = Verdict.ChosenBy
 
@@ -110,9 +113,13 @@ def held_claim(pk: UUID, reviewer: Any) -> ReviewClaim:
 
 
 def random_share() -> QuerySet[Prediction]:
-    """The predictions whose verdicts say how good the model is, whatever was chosen besides."""
+    """The predictions whose verdicts say how good the model is, whatever was chosen besides.
+
+    Of live traffic alone: what a file or a command brings is no sample of what visitors ask.
+    """
     share = min(max(settings.REVIEW_RANDOM_SHARE, 0.0), 1.0)
-    return Prediction.objects.filter(pk__lte=UUID(int=int(share * (2**128 - 1))))
+    bound = UUID(int=int(share * (2**128 - 1)))
+    return Prediction.objects.filter(source__in=LIVE, pk__lte=bound)
 
 
 def waiting() -> dict[str, int]:

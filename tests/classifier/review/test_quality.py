@@ -53,6 +53,24 @@ def test_only_the_random_share_says_how_good_the_model_is() -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("source", ["bulk", "command"])
+def test_what_a_file_has_brought_says_nothing_of_live_traffic(source: str) -> None:
+    # A file of 20 hard texts, labelled by hand and imported, or kept by a bulk job and reviewed.
+    for place in range(1, 21):
+        brought = drawn(2 * place)
+        Prediction.objects.filter(pk=brought.pk).update(source=source)
+        disagree(brought)
+    waits = drawn(3)
+    Prediction.objects.filter(pk=waits.pk).update(source=source)
+    for place in (1, 51):
+        make_verdict(drawn(place))
+
+    total = overall(agreement_by_week().values())
+
+    assert (total.reviewed, total.agreeing, total.drawn) == (2, 2, 2)
+
+
+@pytest.mark.django_db
 def test_whoever_jumped_the_queue_counts_when_its_turn_has_come() -> None:
     make_verdict(drawn(0))
     waiting = drawn(1)

@@ -19,6 +19,7 @@ from tests.factories import make_prediction, make_verdict
 pytestmark = pytest.mark.django_db
 
 ChosenBy = Verdict.ChosenBy
+LIVE, OTHERS = ("form", "api"), ("command", "bulk")
 RANDOM_ID, OTHER_ID = 0x01 << 120, 0xF0 << 120  # within a share of 10 %, and not
 
 
@@ -41,10 +42,13 @@ def always() -> float:
     return 0.0
 
 
-def make(text: str, probability: float, *, random_share: bool = False) -> Prediction:
+def make(
+    text: str, probability: float, *, random_share: bool = False, source: str = "api"
+) -> Prediction:
     base = RANDOM_ID if random_share else OTHER_ID
     return make_prediction(
         text,
+        source=source,
         id=uuid.UUID(int=base + random.getrandbits(60)),
         label="POSITIVE" if probability >= 0.5 else "NEGATIVE",
         positive_probability=probability,
@@ -112,6 +116,18 @@ def test_the_random_share_is_a_fixed_part_of_all_whatever_the_model_said(
         one.text for one in sorted(drawn, key=lambda one: one.pk)
     ]
     assert set(queue.random_share()) == set(drawn)
+
+
+def test_the_random_share_is_drawn_from_live_traffic_alone(ann: User, settings: Any) -> None:
+    settings.REVIEW_RANDOM_SHARE = 0.1
+    asked = [make(f"by {source}", 0.9, random_share=True, source=source) for source in LIVE]
+    brought = [make(f"by {source}", 0.6, random_share=True, source=source) for source in OTHERS]
+
+    assert set(queue.random_share()) == set(asked)
+    assert queue.waiting()[ChosenBy.RANDOM] == len(asked)
+    given = judged_in_order(ann, draw=always)
+    assert [reason for _, reason in given] == [ChosenBy.RANDOM] * 2 + [ChosenBy.BOUNDARY] * 2
+    assert {text for text, _ in given[2:]} == {each.text for each in brought}
 
 
 def test_the_random_share_has_a_fifth_of_the_turns(ann: User) -> None:
