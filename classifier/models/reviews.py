@@ -84,8 +84,15 @@ class Prediction(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
-        # The review queue walks from the middle of the scale to its ends.
-        indexes = [models.Index(fields=["positive_probability"], name="prediction_by_probability")]
+        # The review queue walks from the middle of the scale to its ends, past all that are judged.
+        # All that it asks of them is in the index, so that it need not look at their rows.
+        indexes = [
+            models.Index(
+                fields=["positive_probability", "id", "text_purged_at"],
+                condition=Q(text_purged_at=None),
+                name="prediction_to_review",
+            )
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(score__gte=0, score__lte=1), name="prediction_score_range"

@@ -175,37 +175,40 @@ def _closest_to_the_boundary(reviewer: Any) -> Iterable[UUID]:
     """
     begin, count = 0, TRIES
     while nearest := _unreviewed_by_distance(begin, count):
-        pks, digests = {pk for _, pk, _ in nearest}, {digest for _, _, digest in nearest}
-        free = set(
-            _free(Prediction.objects.filter(pk__in=pks), "pk", reviewer)
+        free = dict(
+            _free(Prediction.objects.filter(pk__in=nearest).exclude(text=""), "pk", reviewer)
             .order_by()
-            .values_list("pk", flat=True)
+            .values_list("pk", "text_sha256")
         )
-        reviewed = Prediction.objects.reviewed().filter(text_sha256__in=digests).order_by()
-        judged = set(reviewed.values_list("text_sha256", flat=True))
+        reviewed = Prediction.objects.reviewed().filter(text_sha256__in=set(free.values()))
+        judged = set(reviewed.order_by().values_list("text_sha256", flat=True))
         first: dict[str, UUID] = {}
-        for _, pk, digest in nearest:
-            if pk in free and digest not in judged:
-                first.setdefault(digest, pk)
+        for pk in nearest:
+            if pk in free and free[pk] not in judged:
+                first.setdefault(free[pk], pk)
         if first:
             return list(first.values())[:TRIES]
         begin, count = begin + count, min(4 * count, MOST)
     return []
 
 
-def _unreviewed_by_distance(begin: int, count: int) -> list[tuple[float, UUID, str]]:
-    """P(POSITIVE), id and digest of the text, on either side of the boundary, the nearest first.
+def _unreviewed_by_distance(begin: int, count: int) -> list[UUID]:
+    """The ids of the nearest on either side of the boundary, the nearest first.
+
+    The index that both walk, prediction_to_review, has all that is asked for here: a row is not
+    looked at for each that is passed.
 
     Args:
         begin: how many of each side are left out.
         count: how many of each side are taken.
     """
-    found = _unreviewed(Prediction.objects.exclude(text=""), "pk")
-    columns = found.values_list("positive_probability", "pk", "text_sha256")
+    found = _unreviewed(Prediction.objects.filter(text_purged_at=None), "pk")
+    columns = found.values_list("positive_probability", "pk")
     above = columns.filter(positive_probability__gte=BOUNDARY).order_by("positive_probability")
     below = columns.filter(positive_probability__lt=BOUNDARY).order_by("-positive_probability")
     end = begin + count
-    return sorted([*above[begin:end], *below[begin:end]], key=lambda row: abs(row[0] - BOUNDARY))
+    nearest = sorted([*above[begin:end], *below[begin:end]], key=lambda row: abs(row[0] - BOUNDARY))
+    return [pk for _, pk in nearest]
 
 
 def _of_the_random_share(reviewer: Any) -> Iterable[UUID]:

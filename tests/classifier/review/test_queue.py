@@ -241,6 +241,33 @@ def test_a_prediction_that_is_gone_cannot_be_claimed(ann: User) -> None:
     assert queue.claim_review(uuid.uuid4(), ann, ChosenBy.BOUNDARY) is None
 
 
+@pytest.mark.parametrize("probability", [0.5, 0.51, 0.49])
+def test_the_way_leads_past_whatever_is_judged_or_purged(ann: User, probability: float) -> None:
+    for number in range(3 * queue.TRIES):
+        make_verdict(make(f"judged {number}", 0.5))
+        make(f"purged {number}", 0.5)
+    Prediction.objects.filter(text__startswith="purged").purge_texts(before=timezone.now())
+    make("far", 0.9)
+    make("near", probability)
+
+    assert [text for text, _ in judged_in_order(ann)] == ["near", "far"]
+
+
+def test_what_is_judged_is_passed_without_a_look_at_its_row(ann: User) -> None:
+    for number in range(300):
+        make_verdict(make(f"judged {number}", 0.5 + number / 1000))
+    make("waits", 0.99)
+    with CaptureQueriesContext(connection) as captured:
+        assert queue.next_review(ann, draw=never)
+    walks = [query["sql"] for query in captured if '"text_purged_at" IS NULL' in query["sql"]]
+    assert len(walks) == 2  # above the boundary and below it
+    for walk in walks:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {walk}")
+            plan = " ".join(str(row) for row in cursor.fetchall())
+        assert "COVERING INDEX prediction_to_review" in plan
+
+
 def test_what_waits_is_counted(settings: Any) -> None:
     settings.REVIEW_RANDOM_SHARE = 0.1
     disagree(make("complained", 0.9))
