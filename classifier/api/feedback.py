@@ -21,13 +21,8 @@ from classifier.api.serializers import (
 )
 from classifier.exceptions import InvalidText
 from classifier.models import Feedback, Prediction
-from classifier.review.feedback import (
-    MAX_VISITOR_CHARS,
-    InvalidFeedback,
-    give_feedback,
-    read_label,
-    read_rating,
-)
+from classifier.review.feedback import MAX_VISITOR_CHARS, give_feedback
+from classifier.review.judgement import InvalidJudgement, read_label, read_rating
 from classifier.texts import clean_review_text
 
 EXAMPLE = '{"right": true}, or {"label": "NEGATIVE", "rating": 3}'
@@ -76,7 +71,7 @@ class FeedbackView(APIView):
         said = require_object(request.data, EXAMPLE)
         try:
             label, rating = _said_of(prediction, said)
-        except InvalidFeedback as error:
+        except InvalidJudgement as error:
             raise InvalidField(error.field, error) from error
         feedback = give_feedback(
             prediction,
@@ -100,7 +95,7 @@ def _said_of(prediction: Prediction, said: dict[str, Any]) -> tuple[str, int]:
         return read_label(said.get("label")), read_rating(said.get("rating"))
     if said["right"] is True and not {"label", "rating"} & said.keys():
         return prediction.label, prediction.rating
-    raise InvalidFeedback(
+    raise InvalidJudgement(
         "right",
         code="feedback_unclear",
         rule="Feedback is either right: true, or a label and a rating.",

@@ -1,13 +1,11 @@
-"""Texts that were labelled elsewhere: which prediction each is about, and its verdict."""
+"""Texts that were labelled elsewhere: which prediction each is about, and what is said of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from classifier.models import Prediction, Verdict
 from classifier.ratings import HIGHEST, LOWEST, label_of
-from classifier.review.verdicts import content_of, record_verdict
 from classifier.services import rate
 
 
@@ -20,73 +18,62 @@ class LabelledText:
     text: str
     """Cleaned; empty where only its digest is known."""
     digest: str
+    """Of the text; empty where only its prediction is named."""
     label: str | None
     rating: int | None
     note: str
     chosen_by: str = Verdict.ChosenBy.IMPORT
 
 
-def predictions_of(
-    labelled: Sequence[LabelledText], *, source: Prediction.Source
-) -> tuple[list[Prediction | None], int]:
-    """The prediction that each is about: the one it names, else the newest one of its text.
+@dataclass
+class Known:
+    """The predictions that labelled texts may be about."""
 
-    A text that is not known is rated first.
+    by_id: dict[UUID, Prediction]
+    by_text: dict[str, Prediction]
+    """The newest one of each text, by its digest."""
 
-    Returns:
-        The predictions, None where only an unknown digest is given; how many had to be rated.
+    @classmethod
+    def to(cls, labelled: Sequence[LabelledText]) -> "Known":
+        """Those that are named, and those of the texts."""
+        needed = Prediction.objects.only("text_sha256", "label", "rating")
+        named = needed.in_bulk({said.prediction for said in labelled if said.prediction})
+        same = needed.filter(text_sha256__in={said.digest for said in labelled if said.digest})
+        return cls(
+            by_id=named,
+            by_text={each.text_sha256: each for each in same.order_by("created_at", "pk")},
+        )
 
-    Raises:
-        ModelNotReady: a text must be rated and no model can.
-    """
-    known = _known(labelled)
-    missing = {one.digest: one.text for one in labelled if one.text and not _found(one, known)}
-    rated = rate(list(missing.values()), source=source) if missing else []
-    known |= {prediction.text_sha256: prediction for prediction in rated}
-    return [_found(one, known) for one in labelled], len(rated)
+    def prediction(self, said: LabelledText) -> Prediction | None:
+        """What a labelled text is about; None where neither it nor its prediction is known."""
+        named = self.by_id.get(said.prediction) if said.prediction else None
+        # An id of another site may be of another text here.
+        if named and said.digest in ("", named.text_sha256):
+            return named
+        return self.by_text.get(said.digest)
+
+    def rate_unknown(self, labelled: Sequence[LabelledText], *, source: Prediction.Source) -> int:
+        """Rate the texts without any prediction, each once; how many there were.
+
+        Raises:
+            ModelNotReady: there are some, and no model can.
+        """
+        unknown = {said.text: None for said in labelled if said.text and not self.prediction(said)}
+        if not unknown:
+            return 0
+        rated = rate(list(unknown), source=source)
+        self.by_text |= {prediction.text_sha256: prediction for prediction in rated}
+        return len(rated)
 
 
-def record_labelled(
-    said: LabelledText, prediction: Prediction, *, reviewer: Any, reason: str = ""
-) -> tuple[Verdict, bool]:
-    """The verdict that it gives, and whether that is another one than before.
+def meant_by(said: LabelledText, prediction: Prediction) -> tuple[str, int]:
+    """The label and the rating of the verdict that a labelled text gives a prediction.
 
     A label that is the model's keeps the model's rating, another one mirrors it; without a label
     the rating says which.
     """
-    rating = said.rating
+    label, rating = said.label, said.rating
     if rating is None:
-        agrees = said.label == prediction.label
+        agrees = label == prediction.label
         rating = prediction.rating if agrees else LOWEST + HIGHEST - prediction.rating
-    before = Verdict.objects.filter(prediction=prediction).first()
-    verdict = record_verdict(
-        prediction,
-        label=said.label or label_of(rating),
-        rating=rating,
-        note=said.note,
-        reviewer=reviewer,
-        chosen_by=said.chosen_by,
-        reason=reason,
-    )
-    return verdict, before is None or content_of(before) != content_of(verdict)
-
-
-def _known(labelled: Iterable[LabelledText]) -> dict[str, Prediction]:
-    """The predictions that are named, by id; and those of the texts, by digest."""
-    labelled = list(labelled)
-    by_id = Prediction.objects.in_bulk([one.prediction for one in labelled if one.prediction])
-    by_text = Prediction.objects.filter(
-        text_sha256__in={one.digest for one in labelled if one.digest}
-    ).order_by("created_at")
-    return {
-        **{prediction.text_sha256: prediction for prediction in by_text},
-        **{str(pk): prediction for pk, prediction in by_id.items()},
-    }
-
-
-def _found(one: LabelledText, known: Mapping[str, Prediction]) -> Prediction | None:
-    named = known.get(str(one.prediction)) if one.prediction else None
-    # An id of another site may be of another text here.
-    if named and (not one.digest or named.text_sha256 == one.digest):
-        return named
-    return known.get(one.digest)
+    return label or label_of(rating), rating

@@ -25,8 +25,8 @@ from classifier.api.label_studio.tasks import review_in
 from classifier.api.requests import InvalidField, InvalidRequest
 from classifier.exceptions import InvalidText
 from classifier.models import AuditEntry, Prediction, Verdict, text_digest
-from classifier.review.labelled import LabelledText, predictions_of, record_labelled
-from classifier.review.verdicts import withdraw_verdict
+from classifier.review.labelled import Known, LabelledText, meant_by
+from classifier.review.verdicts import Judgement, record_verdicts, withdraw_verdict
 from classifier.texts import json_type
 
 logger = logging.getLogger(__name__)
@@ -124,9 +124,11 @@ def _give(annotations: list[_Annotation], received: Received) -> None:
             given.append((one, _labelled(one)))
         except InvalidText as error:
             received.ignore(one.note, str(error))
-    predictions, _ = predictions_of([text for _, text in given], source=Prediction.Source.API)
-    for (one, text), prediction in zip(given, predictions, strict=True):
-        if prediction:  # each has one: its text is here
+    texts = [text for _, text in given]
+    known = Known.to(texts)
+    known.rate_unknown(texts, source=Prediction.Source.API)
+    for one, text in given:
+        if prediction := known.prediction(text):  # each has one: its text is here
             changed = _record(one, text, prediction)
             received.verdicts += changed
             received.unchanged += not changed
@@ -155,8 +157,11 @@ def _record(one: _Annotation, text: LabelledText, prediction: Prediction) -> boo
     if AuditEntry.objects.of(prediction).filter(reason=one.reason).exists():
         return False  # this event was here before, and what came after it stays
     text = replace(text, rating=one.said.rating_beside(prediction.rating))
-    _, changed = record_labelled(text, prediction, reviewer=one.annotator(), reason=one.reason)
-    return changed
+    label, rating = meant_by(text, prediction)
+    by = one.annotator()
+    said = Judgement(prediction, label, rating, by, text.note, text.chosen_by)
+    [recorded] = record_verdicts([said], actor=by, reason=one.reason)
+    return recorded is not None and recorded.changed
 
 
 def _withdraw(number: int, reason: str) -> int:

@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
 from classifier.exceptions import ClassifierError
-from classifier.review.importing import import_verdicts
+from classifier.review.importing import Columns, Imported, import_verdicts
 
 
 class Command(BaseCommand):
@@ -28,26 +28,39 @@ class Command(BaseCommand):
         try:
             done = import_verdicts(
                 options["input"],
-                reviewer=_user(options["reviewer"]),
-                text_column=options["text_column"],
-                label_column=options["label_column"],
-                rating_column=options["rating_column"],
+                reviewer=account(options["reviewer"]),
+                columns=Columns(
+                    text=options["text_column"],
+                    label=options["label_column"],
+                    rating=options["rating_column"],
+                ),
             )
         except ClassifierError as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"{options['input']} cannot be read: {error}.") from error
-        for row, problem in done.problems:
-            self.stderr.write(f"Row {row}: {problem}")
-        self.stdout.write(
-            f"{done.verdicts:,} verdicts given or changed, {done.unchanged:,} were so already, "
-            f"{done.bad:,} rows are bad; {done.rated:,} texts were rated first."
-        )
-        if done.bad and not done.verdicts and not done.unchanged:
-            raise CommandError("No row of the file is a verdict.")
+        report(self, done)
 
 
-def _user(name: str | None) -> Any:
+def report(command: BaseCommand, done: Imported) -> None:
+    """Say what came of a file.
+
+    Raises:
+        CommandError: no row of it is a verdict.
+    """
+    for row, problem in done.problems:
+        command.stderr.write(f"Row {row}: {problem}")
+    command.stdout.write(done.summary)
+    if done.bad and not done.verdicts and not done.unchanged:
+        raise CommandError("No row of the file is a verdict.")
+
+
+def account(name: str | None) -> Any:
+    """The account of this name, None for none.
+
+    Raises:
+        CommandError: this site has no such account.
+    """
     if name is None:
         return None
     user = get_user_model().objects.filter(username=name).first()

@@ -10,13 +10,17 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from classifier.bulk.errors import TableError
 from classifier.models import AuditEntry, Prediction, Verdict, text_digest
 from classifier.review.exporting import COLUMNS, export_verdicts
-from classifier.review.importing import import_verdicts
+from classifier.review.importing import Columns, import_verdicts, preview_import
+from classifier.review.importing.rows import BATCH
 from classifier.review.split import TEST, TRAIN, split_of
+from classifier.review.verdicts import record_verdicts
 from tests.factories import make_prediction, make_verdict
 
 pytestmark = pytest.mark.django_db
@@ -156,7 +160,7 @@ def test_texts_that_are_not_known_are_rated_first(
         {"review": "a good film", "stars": 8},  # the same text: the last one counts
     )
 
-    done = import_verdicts(file, reviewer=ann, text_column="review", rating_column="stars")
+    done = import_verdicts(file, reviewer=ann, columns=Columns(text="review", rating="stars"))
 
     assert (done.rated, done.bad) == (2, 0)
     assert Prediction.objects.count() == 2
@@ -180,13 +184,168 @@ def test_bad_rows_are_told_of_and_the_others_taken(ann: User, tmp_path: Path) ->
         {"text": 7, "label": "NEGATIVE"},
         {"text": "", "label": "NEGATIVE"},
         {"label": "NEGATIVE", "prediction": "no id", "text_sha256": "0" * 64},
+        {"text": "fine", "label": "NEGATIVE", "note": "\ud800"},
+        {"text": "fine", "label": "NEGATIVE", "reviewer": "\udfff"},
+        {"label": "NEGATIVE", "text_sha256": "\udfff"},
+    )
+
+    for at_once in (False, True):
+        done = import_verdicts(file, reviewer=ann, at_once=at_once)
+
+        assert (done.verdicts + done.unchanged, done.bad) == (1, 12)
+        assert sorted(row for row, _ in done.problems) == list(range(2, 14))
+        assert all(problem for _, problem in done.problems)
+
+
+def test_the_queries_of_a_batch_do_not_grow_with_its_rows(ann: User, tmp_path: Path) -> None:
+    def queries(rows: int) -> list[int]:
+        """Of giving so many verdicts, of changing them, and of finding them as they are."""
+        for number in range(rows):
+            make_prediction(f"{rows} {number}")
+        counts = []
+        for rating in (3, 4, 4):
+            file = write(
+                tmp_path / "labelled.jsonl",
+                *(
+                    {
+                        "text": f"{rows} {number}",
+                        "rating": rating,
+                        "reviewer": "ann",
+                        "reviewed_at": "2026-01-01T00:00:00Z",
+                    }
+                    for number in range(rows)
+                ),
+            )
+            with CaptureQueriesContext(connection) as captured:
+                done = import_verdicts(file, reviewer=ann)
+            assert done.verdicts + done.unchanged == rows
+            counts.append(len(captured))
+        return counts
+
+    few = queries(2)
+
+    assert queries(90) == few
+    assert max(few) <= 12
+
+
+def test_several_rows_on_one_prediction_are_all_in_the_log_and_the_last_one_counts(
+    ann: User, tmp_path: Path
+) -> None:
+    prediction = make_prediction("said")
+    file = write(
+        tmp_path / "labelled.jsonl",
+        *({"text": "said", "rating": rating} for rating in (2, 3, 3, 4)),
     )
 
     done = import_verdicts(file, reviewer=ann)
 
-    assert (done.verdicts, done.bad) == (1, 9)
-    assert sorted(row for row, _ in done.problems) == list(range(2, 11))
-    assert all(problem for _, problem in done.problems)
+    assert (done.verdicts, done.unchanged) == (3, 1)
+    assert Verdict.objects.get(prediction=prediction).rating == 4
+    log = AuditEntry.objects.of(prediction).order_by("pk")
+    assert [entry.after["rating"] for entry in log] == [2, 3, 4]  # type: ignore[index]
+    assert [entry.action for entry in log] == ["verdict set", *2 * ["verdict changed"]]
+
+
+def test_the_log_says_who_imported_whosever_verdict_it_is(ann: User, tmp_path: Path) -> None:
+    bob = User.objects.create_user("bob")
+    make_prediction("said")
+    file = write(tmp_path / "labelled.jsonl", {"text": "said", "rating": 2, "reviewer": "ann"})
+
+    import_verdicts(file, reviewer=bob)
+
+    assert Verdict.objects.get().reviewer == ann
+    entry = AuditEntry.objects.get()
+    assert (entry.actor_name, entry.reason) == ("bob", "import of labelled.jsonl")
+
+
+def test_names_in_the_file_count_for_nothing_where_it_is_said_so(ann: User, tmp_path: Path) -> None:
+    bob = User.objects.create_user("bob")
+    make_prediction("said")
+    file = write(tmp_path / "labelled.jsonl", {"text": "said", "rating": 2, "reviewer": "ann"})
+
+    import_verdicts(file, reviewer=bob, keep_reviewers=False)
+
+    assert Verdict.objects.get().reviewer == bob
+
+
+def test_at_once_all_verdicts_are_written_or_none(ann: User, tmp_path: Path) -> None:
+    for number in range(BATCH + 1):
+        make_prediction(f"film {number}")
+    file = tmp_path / "labelled.csv"
+    file.write_text("text,rating\n" + "".join(f"film {n},2\n" for n in range(BATCH + 1)))
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr("classifier.review.importing.writing.record_verdicts", _failing(after=1))
+        with pytest.raises(OSError, match="the disk"):
+            import_verdicts(file, reviewer=ann, at_once=True)
+    assert not Verdict.objects.exists()
+
+    assert import_verdicts(file, reviewer=ann, at_once=True).verdicts == BATCH + 1
+
+
+def _failing(*, after: int) -> Any:
+    """record_verdicts that fails once it was called `after` times."""
+    calls = []
+
+    def record(*args: Any, **kwargs: Any) -> Any:
+        calls.append(args)
+        if len(calls) > after:
+            raise OSError("the disk")
+        return record_verdicts(*args, **kwargs)
+
+    return record
+
+
+def test_a_preview_says_what_importing_then_does(
+    served_model: Path, ann: User, tmp_path: Path
+) -> None:
+    make_verdict(make_prediction("same"), rating=9, label="POSITIVE")
+    make_verdict(make_prediction("changed"), rating=9, label="POSITIVE")
+    make_prediction("new")
+    file = write(
+        tmp_path / "labelled.jsonl",
+        {"text": "same", "label": "POSITIVE"},
+        {"text": "changed", "rating": 2},
+        {"text": "new", "label": "neg"},
+        {"text": "new", "label": "pos"},
+        {"text": "a good film", "label": "pos"},
+        {"text": "a good film", "label": "pos"},
+        {"text": "bad", "label": "mixed"},
+        {"prediction": "1", "text_sha256": "0" * 64, "label": "pos"},
+    )
+    rows = Prediction.objects.count()
+
+    seen = preview_import(file)
+
+    assert (seen.new, seen.changed, seen.same) == (2, 2, 2)
+    assert (seen.unknown, seen.bad, seen.rows) == (1, 2, 8)
+    assert [row.number for row in seen.problems] == [7, 8]
+    assert [(row.number, row.effect, row.rating) for row in seen.shown] == [
+        (1, "same", 9),
+        (2, "changed", 2),
+        (3, "new", 2),
+        (4, "changed", 9),
+        (5, "new", None),
+        (6, "same", None),
+    ]
+    assert seen.shown[1].before == {"label": "POSITIVE", "rating": 9, "note": ""}
+    assert (Prediction.objects.count(), Verdict.objects.count()) == (rows, 2)
+
+    done = import_verdicts(file, reviewer=ann)
+
+    assert (done.verdicts, done.unchanged) == (seen.new + seen.changed, seen.same)
+    assert (done.rated, done.bad) == (seen.unknown, seen.bad)
+
+
+@pytest.mark.parametrize(("bound", "said"), [("most_rows", "rows"), ("most_unknown", "texts")])
+def test_a_preview_has_bounds(bound: str, said: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", *({"text": f"film {n}", "rating": 2} for n in range(3)))
+
+    enough: dict[str, Any] = {bound: 3}
+    too_few: dict[str, Any] = {bound: 2}
+
+    assert preview_import(file, **enough).new == 3
+    with pytest.raises(TableError, match=f"2 {said}.* at most"):
+        preview_import(file, **too_few)
 
 
 def test_an_id_of_another_site_takes_no_verdict_of_another_text(tmp_path: Path) -> None:
