@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.text import Truncator
 
 from classifier.admin.facts import FactsAdmin
+from classifier.admin.imports import ImportPages
 from classifier.admin.review import ReviewPages
 from classifier.labels import LABEL_CHOICES
 from classifier.models import (
@@ -79,7 +80,7 @@ class FeedbackInline(admin.TabularInline):
 
 
 @admin.register(Prediction)
-class PredictionAdmin(ReviewPages, FactsAdmin):
+class PredictionAdmin(ReviewPages, ImportPages, FactsAdmin):
     list_display = (
         "created_at",
         "excerpt",

@@ -82,7 +82,7 @@ class ReviewPages(admin.ModelAdmin):
     @method_decorator([never_cache, csrf_protect])
     def review_view(self, request: HttpRequest) -> HttpResponse:
         """Show what is next, or take what was said of the one before."""
-        _require_reviewer(request)
+        require_reviewer(request)
         form = JudgementForm(request.POST or None)
         if request.method == "POST":
             if form.is_valid():
@@ -95,7 +95,7 @@ class ReviewPages(admin.ModelAdmin):
     @method_decorator(csrf_protect)
     def undo_view(self, request: HttpRequest) -> HttpResponse:
         """Put back what was before the reviewer's last judgement, and show that review again."""
-        _require_reviewer(request)
+        require_reviewer(request)
         undoable = request.session.get(UNDO, [])
         if request.method == "POST" and undoable:
             *request.session[UNDO], [judgement, key, chosen_by] = undoable
@@ -112,7 +112,7 @@ class ReviewPages(admin.ModelAdmin):
 
     def context_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """What helps to judge and takes a moment: which sentences counted, and similar reviews."""
-        _require_reviewer(request)
+        require_reviewer(request)
         prediction = Prediction.objects.filter(pk=pk).first()
         if prediction is None:
             raise Http404
@@ -177,7 +177,11 @@ class ReviewPages(admin.ModelAdmin):
         )
 
 
-def _require_reviewer(request: HttpRequest) -> None:
+def require_reviewer(request: HttpRequest) -> None:
+    """
+    Raises:
+        PermissionDenied: whoever asks may not give verdicts.
+    """
     if not request.user.has_perms(["classifier.view_prediction", "classifier.add_verdict"]):
         raise PermissionDenied
 
