@@ -1,8 +1,9 @@
 """A small Hub on loopback: the real wire protocol, files in a folder, and faults on order.
 
-It speaks as much of the protocol as huggingface_hub 2.4, transformers 5.23 and this site use:
-repositories of models, regular and LFS files, commits, downloads (LFS by a redirect to another
-host name, as a CDN), search. Which request fails, and how, a test says with `Fault`.
+It speaks as much of the protocol as huggingface_hub 2.4, transformers 5.23, datasets 5.2 and this
+site use: repositories of models and of data sets, regular and LFS files, commits, downloads (LFS
+by a redirect to another host name, as a CDN), search. Which request fails, and how, a test says
+with `Fault`.
 """
 
 import base64
@@ -60,10 +61,17 @@ class Blob:
 class Repository:
     id: str
     private: bool
+    kind: str = "models"
+    """Or "datasets"."""
     commits: list[tuple[str, dict[str, Blob]]] = field(default_factory=list)
     """Commit id and all files at it, oldest first; the first is the Hub's own."""
     facts: dict[str, Any] = field(default_factory=dict)
     """What a search shows: downloads, tags ..."""
+
+    @property
+    def address(self) -> str:
+        """Its path, by which `StandInHub.repositories` has it: models have no prefix."""
+        return address(self.id, self.kind)
 
     def commit(self, files: dict[str, Blob]) -> str:
         oid = hashlib.sha1(f"{self.id} {len(self.commits)} {time.time_ns()}".encode()).hexdigest()
@@ -134,7 +142,8 @@ class StandInHub:
 
     def put(self, repo_id: str, files: dict[str, bytes], **facts: Any) -> Repository:
         """A repository with these files, as if somebody had pushed them."""
-        repository = Repository(repo_id, private=facts.pop("private", False), facts=facts)
+        private, kind = facts.pop("private", False), facts.pop("kind", "models")
+        repository = Repository(repo_id, private=private, kind=kind, facts=facts)
         repository.commit({name: Blob(content) for name, content in INITIAL.items()})
         repository.commit(
             {
@@ -142,19 +151,27 @@ class StandInHub:
                 for name, content in {**INITIAL, **files}.items()
             }
         )
-        self.repositories[repo_id] = repository
+        self.repositories[repository.address] = repository
         return repository
 
-    def files(self, repo_id: str) -> dict[str, bytes]:
-        """What the newest commit holds, without the Hub's own file."""
-        _, files = self.repositories[repo_id].commits[-1]
+    def files(self, path: str) -> dict[str, bytes]:
+        """What the newest commit of a repository holds, without the Hub's own file.
+
+        Args:
+            path: its `address`.
+        """
+        _, files = self.repositories[path].commits[-1]
         return {name: blob.content for name, blob in files.items() if name not in INITIAL}
 
     def stored(self, sha256: str) -> Path:
         return self.folder / sha256
 
 
-LFS = (".safetensors", ".bin")
+LFS = (".safetensors", ".bin", ".parquet")
+
+
+def address(repo_id: str, kind: str | None) -> str:
+    return f"datasets/{repo_id}" if kind in ("datasets", "dataset") else repo_id
 
 
 class _Server(ThreadingHTTPServer):
@@ -240,7 +257,8 @@ class _Handler(BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         for methods, pattern, route in ROUTES:
             if self.command in methods and (match := re.fullmatch(pattern, path)):
-                return route, {name: unquote(value) for name, value in match.groupdict().items()}
+                found = match.groupdict()
+                return route, {name: value and unquote(value) for name, value in found.items()}
         raise _Answer(404, "EntryNotFound")
 
     def _send(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
@@ -277,9 +295,9 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Answer(401, "", {"error": f"Invalid credentials: {given}"})
         return given is not None
 
-    def _repository(self, repo: str, *, write: bool = False) -> Repository:
+    def _repository(self, repo: str, kind: str | None, *, write: bool = False) -> Repository:
         authorized = self._authorized()
-        repository = self.hub.repositories.get(repo)
+        repository = self.hub.repositories.get(address(repo, kind))
         if repository is None or (repository.private and not authorized):
             raise _Answer(404, "RepoNotFound")
         if write and not authorized:
@@ -316,12 +334,14 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Answer(401)
         if not repo.startswith(f"{USER}/"):
             raise _Answer(403, "", {"error": "You have no right to this name"})
-        url = f"{self.hub.url}/{repo}"
-        if repo in self.hub.repositories:
-            raise _Answer(409, "", {"error": "You already created this model repo", "url": url})
-        repository = Repository(repo, private=asked.get("visibility") == "private")
+        kind = f"{asked.get('type') or 'model'}s"
+        path = address(repo, kind)
+        url = f"{self.hub.url}/{path}"
+        if path in self.hub.repositories:
+            raise _Answer(409, "", {"error": "You already created this repo", "url": url})
+        repository = Repository(repo, private=asked.get("visibility") == "private", kind=kind)
         repository.commit({name: Blob(content) for name, content in INITIAL.items()})
-        self.hub.repositories[repo] = repository
+        self.hub.repositories[path] = repository
         return {"url": url, "name": repo, "id": repo}
 
     def validate_yaml(self) -> Any:
@@ -332,8 +352,8 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Answer(400, "", body) from error
         return {"errors": [], "warnings": []}
 
-    def preupload(self, repo: str, revision: str) -> Any:
-        _, files = self._at(self._repository(repo, write=True), revision)
+    def preupload(self, repo: str, kind: str, revision: str) -> Any:
+        _, files = self._at(self._repository(repo, kind, write=True), revision)
         answers = []
         for asked in self._json()["files"]:
             blob = files.get(asked["path"])
@@ -344,8 +364,8 @@ class _Handler(BaseHTTPRequestHandler):
             answers.append(answer)
         return {"files": answers}
 
-    def lfs_batch(self, repo: str) -> Any:
-        self._repository(repo, write=True)
+    def lfs_batch(self, repo: str, kind: str | None) -> Any:
+        self._repository(repo, kind, write=True)
         objects = []
         for asked in self._json()["objects"]:
             item = {"oid": asked["oid"], "size": asked["size"]}
@@ -368,8 +388,8 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Answer(400)
         return {}
 
-    def commit(self, repo: str, revision: str) -> Any:
-        repository = self._repository(repo, write=True)
+    def commit(self, repo: str, kind: str, revision: str) -> Any:
+        repository = self._repository(repo, kind, write=True)
         head, files = self._at(repository, revision)
         files = dict(files)
         for line in self.content.splitlines():
@@ -388,12 +408,12 @@ class _Handler(BaseHTTPRequestHandler):
         return {
             "success": True,
             "commitOid": oid,
-            "commitUrl": f"{self.hub.url}/{repo}/commit/{oid}",
+            "commitUrl": f"{self.hub.url}/{repository.address}/commit/{oid}",
             "hookOutput": "",
         }
 
-    def info(self, repo: str, revision: str = "main") -> Any:
-        repository = self._repository(repo)
+    def info(self, repo: str, kind: str, revision: str = "main") -> Any:
+        repository = self._repository(repo, kind)
         commit, files = self._at(repository, revision)
         card = _card_data(files["README.md"].content.decode()) if "README.md" in files else {}
         return {
@@ -418,24 +438,25 @@ class _Handler(BaseHTTPRequestHandler):
             ],
         }
 
-    def tree(self, repo: str, revision: str, folder: str = "") -> Any:
-        _, files = self._at(self._repository(repo), revision)
+    def tree(self, repo: str, kind: str, revision: str, folder: str = "") -> Any:
+        _, files = self._at(self._repository(repo, kind), revision)
         if folder and not any(name.startswith(f"{folder}/") for name in files):
             raise _Answer(404, "EntryNotFound")
-        return [
-            {
-                "type": "file",
-                "path": name,
-                "size": len(blob.content),
-                "oid": blob.oid,
-                **({"lfs": {**blob.lfs_info, "oid": blob.sha256}} if blob.lfs else {}),
-            }
-            for name, blob in files.items()
-            if name.startswith(f"{folder}/" if folder else "")
-        ]
+        asked = parse_qs(urlsplit(self.path).query)
+        recursive = asked.get("recursive", ["false"])[0].lower() in ("1", "true")
+        prefix = f"{folder}/" if folder else ""
+        entries: dict[str, dict[str, Any]] = {}
+        for name, blob in files.items():
+            if name.startswith(prefix):
+                parents = _parents(name, below=prefix)
+                entries |= {path: _folder(path) for path in (parents if recursive else parents[:1])}
+                if recursive or not parents:
+                    entries[name] = _entry(name, blob)
+        return list(entries.values())
 
-    def resolve(self, repo: str, revision: str, name: str) -> Any:
-        commit, files = self._at(self._repository(repo), revision)
+    def resolve(self, repo: str, kind: str | None, revision: str, name: str) -> Any:
+        repository = self._repository(repo, kind)
+        commit, files = self._at(repository, revision)
         if name not in files:
             raise _Answer(404, "EntryNotFound", X_Repo_Commit=commit)
         blob = files[name]
@@ -447,12 +468,14 @@ class _Handler(BaseHTTPRequestHandler):
                 ETag=f'"{blob.oid}"',
                 X_Linked_ETag=f'"{blob.sha256}"',
                 X_Linked_Size=str(len(blob.content)),
-                Location=f"{self.hub.cdn}/cdn/{repo}/{commit}/{name}",
+                Location=f"{self.hub.cdn}/cdn/{repository.address}/{commit}/{name}",
             )
         self._download(blob, X_Repo_Commit=commit, ETag=f'"{blob.oid}"')
 
-    def cdn(self, repo: str, revision: str, name: str) -> Any:
-        self._download(self.hub.repositories[repo].at(revision)[1][name], ETag='"cdn"')  # type: ignore[index]
+    def cdn(self, repo: str, kind: str | None, revision: str, name: str) -> Any:
+        found = self.hub.repositories[address(repo, kind)].at(revision)
+        assert found
+        self._download(found[1][name], ETag='"cdn"')
 
     def _download(self, blob: Blob, **headers: str) -> None:
         content, status = blob.content, 200
@@ -477,12 +500,33 @@ class _Handler(BaseHTTPRequestHandler):
             {"id": repository.id, **repository.facts}
             for repository in self.hub.repositories.values()
             if words in repository.id.casefold()
-            and repository.facts.get("kind", "models") == kind
+            and repository.kind == kind
             and set(task)
             <= {repository.facts.get("pipeline_tag"), *repository.facts.get("tags", [])}
         ]
         found.sort(key=lambda item: -item.get("downloads", 0))
         return found[: int(asked.get("limit", ["1000"])[0])]
+
+
+def _entry(name: str, blob: Blob) -> dict[str, Any]:
+    """A file as `tree` and `paths-info` have it."""
+    return {
+        "type": "file",
+        "path": name,
+        "size": len(blob.content),
+        "oid": blob.oid,
+        **({"lfs": {**blob.lfs_info, "oid": blob.sha256}} if blob.lfs else {}),
+    }
+
+
+def _folder(path: str) -> dict[str, Any]:
+    return {"type": "directory", "path": path, "oid": "0" * 40, "size": 0}
+
+
+def _parents(name: str, *, below: str = "") -> list[str]:
+    """The folders of a file under the prefix `below`, the outermost first."""
+    parts = name.removeprefix(below).split("/")
+    return [below + "/".join(parts[:depth]) for depth in range(1, len(parts))]
 
 
 def _card_data(card: str) -> dict[str, Any]:
@@ -491,21 +535,24 @@ def _card_data(card: str) -> dict[str, Any]:
 
 
 _REPO = r"(?P<repo>[^/]+/[^/]+)"
+_PATH = rf"(?:(?P<kind>datasets)/)?{_REPO}"
+_API = rf"/api/(?P<kind>models|datasets)/{_REPO}"
+_REVISION = r"(?P<revision>[^/]+)"
 ROUTES: list[tuple[set[str], str, Callable[..., Any]]] = [
     ({"GET"}, "/api/whoami-v2", _Handler.whoami),
     ({"POST"}, "/api/repos/create", _Handler.create),
     ({"POST"}, "/api/validate-yaml", _Handler.validate_yaml),
     ({"GET"}, "/api/models", _Handler.models),
     ({"GET"}, "/api/datasets", _Handler.datasets),
-    ({"POST"}, rf"/api/models/{_REPO}/preupload/(?P<revision>[^/]+)", _Handler.preupload),
-    ({"POST"}, rf"/{_REPO}\.git/info/lfs/objects/batch", _Handler.lfs_batch),
+    ({"POST"}, rf"{_API}/preupload/{_REVISION}", _Handler.preupload),
+    ({"POST"}, rf"/{_PATH}\.git/info/lfs/objects/batch", _Handler.lfs_batch),
     ({"PUT"}, "/upload/(?P<oid>[0-9a-f]{64})", _Handler.upload),
     ({"POST"}, "/verify/(?P<oid>[0-9a-f]{64})", _Handler.verify),
-    ({"POST"}, rf"/api/models/{_REPO}/commit/(?P<revision>[^/]+)", _Handler.commit),
-    ({"GET"}, rf"/api/models/{_REPO}/revision/(?P<revision>[^/]+)", _Handler.info),
-    ({"GET"}, rf"/api/models/{_REPO}/tree/(?P<revision>[^/]+)", _Handler.tree),
-    ({"GET"}, rf"/api/models/{_REPO}/tree/(?P<revision>[^/]+)/(?P<folder>.+)", _Handler.tree),
-    ({"GET"}, rf"/api/models/{_REPO}", _Handler.info),
-    ({"GET", "HEAD"}, rf"/cdn/{_REPO}/(?P<revision>[^/]+)/(?P<name>.+)", _Handler.cdn),
-    ({"GET", "HEAD"}, rf"/{_REPO}/resolve/(?P<revision>[^/]+)/(?P<name>.+)", _Handler.resolve),
+    ({"POST"}, rf"{_API}/commit/{_REVISION}", _Handler.commit),
+    ({"GET"}, rf"{_API}/revision/{_REVISION}", _Handler.info),
+    ({"GET"}, rf"{_API}/tree/{_REVISION}", _Handler.tree),
+    ({"GET"}, rf"{_API}/tree/{_REVISION}/(?P<folder>.+)", _Handler.tree),
+    ({"GET"}, _API, _Handler.info),
+    ({"GET", "HEAD"}, rf"/cdn/{_PATH}/{_REVISION}/(?P<name>.+)", _Handler.cdn),
+    ({"GET", "HEAD"}, rf"/{_PATH}/resolve/{_REVISION}/(?P<name>.+)", _Handler.resolve),
 ]

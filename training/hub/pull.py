@@ -2,17 +2,24 @@
 
 import json
 import os
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from classifier.artefact import open_artefact, require_no_code
-from training.hub.connection import Hub, HubError, Session, require_repo_id, require_revision
+from training.hub.connection import Hub, HubError, Session
+from training.hub.fetching import (
+    COMMIT,
+    fetch_file,
+    repository_and_revision,
+    require_commit,
+    require_digest,
+    require_inside,
+    require_space,
+)
 from training.hub.files import FETCHED_FILES, WEIGHTS, Digest, digest_of_sibling
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
 REVISION_DIGITS = 12  # of the commit, in the directory's name
 MAX_BYTES = {"config.json": 1 << 20, "README.md": 4 << 20}
 MAX_OTHER_BYTES = 64 << 20  # a tokenizer of 250,000 words has 17 MB
@@ -57,10 +64,7 @@ def pull_model(source: str, *, models_dir: Path, hub: Hub | None = None) -> Pull
         HubError: not reached, refused, or the repository holds what is not loaded here.
         ModelNotReady: what was fetched is no text classifier, or asks for code to be run.
     """
-    repo_id, _, revision = source.partition("@")
-    require_repo_id(repo_id)
-    if "@" in source:
-        require_revision(revision)
+    repo_id, revision = repository_and_revision(source)
     hub = hub or Hub.from_environment()
     if COMMIT.fullmatch(revision):
         directory = _directory(models_dir, repo_id, revision)
@@ -71,11 +75,7 @@ def pull_model(source: str, *, models_dir: Path, hub: Hub | None = None) -> Pull
             lambda: session.api.model_info(repo_id, revision=revision or None, files_metadata=True)
         )
         commit = str(info.sha)
-        if not COMMIT.fullmatch(commit):
-            raise HubError(
-                f"A revision must resolve to a commit of 40 digits, but {source} resolves to "
-                f"{commit[:60]!r}. Check HF_ENDPOINT."
-            )
+        require_commit(source, commit)
         directory = _directory(models_dir, repo_id, commit)
         fetched = not directory.is_dir()
         if fetched:
@@ -103,17 +103,7 @@ def _wanted(repo_id: str, files: dict[str, Digest]) -> dict[str, Digest]:
     Raises:
         HubError: names that lead out of the folder, no safetensors, no digest, or too large.
     """
-    for name in files:
-        if (
-            not name.isprintable()
-            or name.startswith("/")
-            or "\\" in name
-            or ".." in name.split("/")
-        ):
-            raise HubError(
-                f"A repository's files lie inside it, but {repo_id} names {name[:100]!r}. "
-                "Do not use this repository."
-            )
+    require_inside(repo_id, files)
     if WEIGHTS not in files:
         raise HubError(_no_weights(repo_id, files))
     if not VOCABULARIES & files.keys():
@@ -129,11 +119,7 @@ def _wanted(repo_id: str, files: dict[str, Digest]) -> dict[str, Digest]:
                 f"{name} may have {limit:,} bytes, but in {repo_id} it has {digest.size:,}. Use "
                 "another repository."
             )
-        if digest.size < 0 or not (digest.sha256 or digest.blob_id):
-            raise HubError(
-                f"The Hub must give size and digest of every file, but of {name} in {repo_id} it "
-                "gives none. Check HF_ENDPOINT."
-            )
+        require_digest(repo_id, name, digest)
     return wanted
 
 
@@ -161,7 +147,7 @@ def _fetch(
     from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]
 
     directory.parent.mkdir(parents=True, exist_ok=True)
-    _require_space(directory.parent, sum(digest.size for digest in wanted.values()))
+    require_space(directory.parent, sum(digest.size for digest in wanted.values()))
     draft = directory.with_name(f".{directory.name}.draft")
     # Two that pull the same model at once would write into one another's draft.
     with WeakFileLock(directory.with_name(f".{directory.name}.lock")):
@@ -169,7 +155,7 @@ def _fetch(
             return
         try:
             for name, digest in wanted.items():
-                _fetch_file(session, repo_id, commit, name, digest, draft)
+                fetch_file(session, repo_id, commit, name, digest, draft)
                 if name == "config.json":
                     require_no_code(draft, directory.name)
             shutil.rmtree(draft / ".cache", ignore_errors=True)
@@ -180,29 +166,6 @@ def _fetch(
             os.replace(draft, directory)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-
-
-def _fetch_file(
-    session: Session, repo_id: str, commit: str, name: str, expected: Digest, draft: Path
-) -> None:
-    session.persist(
-        lambda: session.api.hf_hub_download(repo_id, name, revision=commit, local_dir=draft)
-    )
-    path = draft / name
-    if path.is_symlink() or not Digest.of_file(path).agrees(expected):
-        raise HubError(
-            f"{name} must have the size and the digest that the Hub lists for {repo_id}, but the "
-            "file that it sent has others. Pull again; if that does not help, do not use it."
-        )
-
-
-def _require_space(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < needed + (1 << 28):
-        raise HubError(
-            f"The model needs {needed:,} bytes and some room, but {folder} has {free:,} free. Make "
-            "room, or set VAR_DIR to a larger disk."
-        )
 
 
 def _require_tokenizer(draft: Path) -> None:
