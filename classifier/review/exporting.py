@@ -6,8 +6,7 @@ prediction, its text by digest, and all that the verdict says.
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,8 +23,10 @@ COLUMNS = (
 )
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 
+Row = dict[str, Any]
 
-def rows_of(verdicts: VerdictQuerySet) -> Iterator[dict[str, Any]]:
+
+def rows_of(verdicts: VerdictQuerySet) -> Iterator[Row]:
     """Each verdict with its prediction, by the names in COLUMNS; the oldest prediction first."""
     rows = verdicts.select_related("prediction__model_version", "reviewer")
     ordered = rows.order_by("prediction__created_at", "prediction_id")
@@ -60,11 +61,10 @@ def export_verdicts(path: Path, verdicts: VerdictQuerySet) -> int:
         TableError: another ending.
         OSError: the file cannot be written.
     """
-    write = _writer(path.name)
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     try:
         with draft.open("wb") as out:
-            count = write(out, rows_of(verdicts))
+            count = write_rows(out, path.name, rows_of(verdicts))
             out.flush()
             os.fsync(out.fileno())
         draft.replace(path)
@@ -75,18 +75,29 @@ def export_verdicts(path: Path, verdicts: VerdictQuerySet) -> int:
 
 def write_verdicts(out: BinaryIO, name: str, verdicts: VerdictQuerySet) -> int:
     """As `export_verdicts`, into a stream; `name` says the format."""
-    return _writer(name)(out, rows_of(verdicts))
+    return write_rows(out, name, rows_of(verdicts))
 
 
-def _writer(name: str) -> Callable[[BinaryIO, Iterable[dict[str, Any]]], int]:
-    suffix = Path(name).suffix.lower()
-    match suffix:
+def write_rows(
+    out: BinaryIO, name: str, rows: Iterable[Row], columns: Sequence[str] = COLUMNS
+) -> int:
+    """Write rows of `rows_of` into a stream; how many there were.
+
+    Args:
+        name: its ending says the format, one of FORMATS.
+        columns: those of COLUMNS that are written.
+
+    Raises:
+        TableError: another ending.
+    """
+    match suffix := Path(name).suffix.lower():
         case ".csv" | ".tsv":
-            return partial(_write_delimited, delimiter="\t" if suffix == ".tsv" else ",")
+            delimiter = "\t" if suffix == ".tsv" else ","
+            return _write_delimited(out, rows, columns, delimiter=delimiter)
         case ".jsonl":
-            return _write_jsonl
+            return _write_jsonl(out, rows, columns)
         case ".parquet":
-            return _write_parquet
+            return _write_parquet(out, rows, columns)
     raise TableError(
         code="format_unknown",
         rule=f"The name of an export must end in {', '.join(FORMATS)}.",
@@ -95,23 +106,26 @@ def _writer(name: str) -> Callable[[BinaryIO, Iterable[dict[str, Any]]], int]:
     )
 
 
-def _write_delimited(out: BinaryIO, rows: Iterable[dict[str, Any]], *, delimiter: str) -> int:
-    writer = DelimitedWriter(out, COLUMNS, delimiter=delimiter)
+def _write_delimited(
+    out: BinaryIO, rows: Iterable[Row], columns: Sequence[str], *, delimiter: str
+) -> int:
+    writer = DelimitedWriter(out, columns, delimiter=delimiter)
     count = 0
     for count, row in enumerate(rows, 1):  # noqa: B007
-        writer.row([row[name] for name in COLUMNS])
+        writer.row([row[name] for name in columns])
     writer.close()
     return count
 
 
-def _write_jsonl(out: BinaryIO, rows: Iterable[dict[str, Any]]) -> int:
+def _write_jsonl(out: BinaryIO, rows: Iterable[Row], columns: Sequence[str]) -> int:
     count = 0
     for count, row in enumerate(rows, 1):  # noqa: B007
-        out.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+        written = {name: row[name] for name in columns}
+        out.write(json.dumps(written, ensure_ascii=False).encode() + b"\n")
     return count
 
 
-def _write_parquet(out: BinaryIO, rows: Iterable[dict[str, Any]]) -> int:
+def _write_parquet(out: BinaryIO, rows: Iterable[Row], columns: Sequence[str]) -> int:
     import pyarrow as arrow
     from pyarrow import parquet
 
@@ -120,7 +134,7 @@ def _write_parquet(out: BinaryIO, rows: Iterable[dict[str, Any]]) -> int:
         "model_rating": arrow.int8(),
         "positive_probability": arrow.float64(),
     }
-    schema = arrow.schema([(name, numbers.get(name, arrow.string())) for name in COLUMNS])
+    schema = arrow.schema([(name, numbers.get(name, arrow.string())) for name in columns])
     count = 0
     rows = iter(rows)
     with parquet.ParquetWriter(out, schema) as writer:
