@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('classifier', '0005_model_status'),
+        ('classifier', "0006_comparison"),
     ]
 
     operations = [

@@ -35,10 +35,16 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
         """Those on which the reviewer disagreed with the label or the rating."""
         return self.reviewed().exclude(verdict__label=F("label"), verdict__rating=F("rating"))
 
-    def of_share(self, share: float) -> Self:
-        """A random part, 0..1, that stays the same: those whose ids, which are random, are low."""
-        highest = 2**128 - 1
-        return self.filter(pk__lte=uuid.UUID(int=min(int(share * 2**128), highest)))
+    def live(self, share: float = 1.0) -> Self:
+        """A random part of what visitors and programs sent; files and commands are no sample of it.
+
+        Args:
+            share: 0 to 1. The same predictions are always in it, and in every larger one: those
+                whose ids, which are random, are low.
+        """
+        bound = uuid.UUID(int=min(int(max(share, 0.0) * 2**128), 2**128 - 1))
+        live = (Prediction.Source.FORM, Prediction.Source.API)
+        return self.filter(source__in=live, pk__lte=bound)
 
     def purge_texts(self, *, before: datetime) -> int:
         """Empty the texts of predictions made before a time; digests and scores stay.
@@ -61,6 +67,7 @@ class Prediction(models.Model):
         API = "api"
         COMMAND = "command"
         BULK = "bulk"
+        STUDIO = "studio", "Label Studio"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     text = models.TextField(blank=True, help_text="Empty once it has been purged.")

@@ -26,7 +26,6 @@ RANDOM_TURN = 0.2  # of the reviews that are nobody's complaint
 TRIES = 16  # of the best candidates; others may take some of them at the same moment
 MOST = 1000  # predictions on either side of the boundary that are looked at together
 
-LIVE = (Prediction.Source.FORM, Prediction.Source.API)
 
 ChosenBy = Verdict.ChosenBy
 
@@ -117,9 +116,7 @@ def random_share() -> QuerySet[Prediction]:
 
     Of live traffic alone: what a file or a command brings is no sample of what visitors ask.
     """
-    share = min(max(settings.REVIEW_RANDOM_SHARE, 0.0), 1.0)
-    bound = UUID(int=int(share * (2**128 - 1)))
-    return Prediction.objects.filter(source__in=LIVE, pk__lte=bound)
+    return Prediction.objects.live(settings.REVIEW_RANDOM_SHARE)
 
 
 def waiting() -> dict[str, int]:

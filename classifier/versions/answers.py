@@ -23,7 +23,6 @@ FROZEN_TASK = "classifier.tasks.rate_frozen"
 BATCH = 32
 MOST = 2000  # texts of live traffic that are looked up together
 OVERLAP = timedelta(minutes=10)  # by which a prediction may be stored after a later one
-LIVE = (Prediction.Source.FORM, Prediction.Source.API)
 
 
 def frozen_rows() -> dict[str, Verdict]:
@@ -115,8 +114,8 @@ def _owed_in_shadow(version: ModelVersion) -> QuerySet[Prediction]:
     if newest:
         since = max(since, newest - OVERLAP)
     return (
-        Prediction.objects.of_share(version.shadow_share)
-        .filter(created_at__gte=since, source__in=LIVE)
+        Prediction.objects.live(version.shadow_share)
+        .filter(created_at__gte=since)
         .exclude(text="")
         .exclude(Exists(answers.filter(prediction=OuterRef("pk"))))
         .exclude(model_version=version)

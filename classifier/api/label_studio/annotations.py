@@ -126,7 +126,7 @@ def _give(annotations: list[_Annotation], received: Received) -> None:
             received.ignore(one.note, str(error))
     texts = [text for _, text in given]
     known = Known.to(texts)
-    known.rate_unknown(texts, source=Prediction.Source.API)
+    known.rate_unknown(texts, source=Prediction.Source.STUDIO)
     for one, text in given:
         if prediction := known.prediction(text):  # each has one: its text is here
             changed = _record(one, text, prediction)

@@ -53,7 +53,7 @@ def pre_annotations(tasks: Sequence[object], config: LabelConfig) -> dict[str, A
     rated = list(reviews)
     for start in range(0, len(rated), settings.CLASSIFIER_MAX_TEXTS):
         some = rated[start : start + settings.CLASSIFIER_MAX_TEXTS]
-        predictions = rate([reviews[index] for index in some], source=Prediction.Source.API)
+        predictions = rate([reviews[index] for index in some], source=Prediction.Source.STUDIO)
         for index, prediction in zip(some, predictions, strict=True):
             version = str(prediction.model_version)
             results[index] = {

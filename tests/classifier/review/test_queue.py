@@ -19,7 +19,7 @@ from tests.factories import make_prediction, make_verdict
 pytestmark = pytest.mark.django_db
 
 ChosenBy = Verdict.ChosenBy
-LIVE, OTHERS = ("form", "api"), ("command", "bulk")
+LIVE, OTHERS = ("form", "api"), ("command", "bulk", "studio")
 RANDOM_ID, OTHER_ID = 0x01 << 120, 0xF0 << 120  # within a share of 10 %, and not
 
 
@@ -126,8 +126,17 @@ def test_the_random_share_is_drawn_from_live_traffic_alone(ann: User, settings: 
     assert set(queue.random_share()) == set(asked)
     assert queue.waiting()[ChosenBy.RANDOM] == len(asked)
     given = judged_in_order(ann, draw=always)
-    assert [reason for _, reason in given] == [ChosenBy.RANDOM] * 2 + [ChosenBy.BOUNDARY] * 2
+    assert [reason for _, reason in given] == [ChosenBy.RANDOM] * 2 + [ChosenBy.BOUNDARY] * 3
     assert {text for text, _ in given[2:]} == {each.text for each in brought}
+
+
+@pytest.mark.parametrize(("share", "drawn"), [(1.0, 2), (7.0, 2), (0.1, 1), (0.0, 0), (-1.0, 0)])
+def test_the_random_share_may_be_all_or_nothing(share: float, drawn: int, settings: Any) -> None:
+    settings.REVIEW_RANDOM_SHARE = share
+    make("low", 0.9, random_share=True)
+    make("high", 0.9)
+
+    assert queue.random_share().count() == drawn
 
 
 def test_the_random_share_has_a_fifth_of_the_turns(ann: User) -> None:
