@@ -31,7 +31,7 @@ def test_a_task_is_answered_with_a_choice_and_stars(client: Client) -> None:
     [result] = predicted(client, task(" superb joy\n"), config=TEN)
 
     kept = Prediction.objects.get()
-    assert (kept.text, kept.source, kept.label) == ("superb joy", "api", "POSITIVE")
+    assert (kept.text, kept.source, kept.label) == ("superb joy", "studio", "POSITIVE")
     assert result == {
         "model_version": str(kept.model_version),
         "score": kept.score,

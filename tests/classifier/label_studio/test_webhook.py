@@ -120,7 +120,7 @@ def test_a_text_that_is_not_known_is_rated_first(client: Client, served_model: P
 
     assert counts(answer) == (1, 0, 0, 0)
     rated = Prediction.objects.get(text="superb joy")
-    assert (rated.label, rated.source) == ("POSITIVE", "api")
+    assert (rated.label, rated.source) == ("POSITIVE", "studio")
     assert rated.verdict.label == "NEGATIVE"
 
 
