@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -110,13 +110,17 @@ def open_predictor(artefact: Artefact, *, engine: str = AUTO, device: str = CPU)
     return Predictor(artefact, revision, opened)
 
 
-def load_predictor(model: str | Path, *, models_dir: Path) -> Predictor:
+def load_predictor(model: str | Path, *, models_dir: Path, name: str = "") -> Predictor:
     """Load a model and rate a short and a long text with it, so that it is warm and works.
+
+    Args:
+        name: what it is called, where its directory is called something else.
 
     Raises:
         ModelNotReady: it is missing, broken or not a sentiment classifier.
     """
-    return load_artefact(open_artefact(model, models_dir=models_dir))
+    artefact = open_artefact(model, models_dir=models_dir)
+    return load_artefact(replace(artefact, name=name or artefact.name))
 
 
 def load_artefact(artefact: Artefact) -> Predictor:

@@ -3,7 +3,9 @@ import hashlib
 import importlib.util
 import json
 import os
+import pkgutil
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +29,7 @@ from classifier.bulk.workbook_writer import WorkbookWriter
 from classifier.management.commands import rate_file as command
 from classifier.models import Prediction
 from classifier.predictor import holder
+from classifier.versions.activation import activate, register
 from tests import tiny
 from tests.gates import missing
 
@@ -371,6 +374,29 @@ def test_ray_gives_the_same_bytes(tiny_model_dir: Path, tmp_path: Path, served_m
     assert by_ray.process.returncode == 0, said
     assert (tmp_path / "ray.csv").read_bytes() == (tmp_path / "local.csv").read_bytes()
     assert not (tmp_path / "ray.csv.parts").exists()
+
+
+def test_ray_loads_the_version_that_is_active(
+    served_model: Path, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.MODELS_DIR = tmp_path / "models"
+    other = shutil.copytree(served_model, tmp_path / "other")
+    version = register(other)
+    activate(version, actor=None, reason="A test.")
+    shutil.rmtree(other)
+    holder.reset()
+    made: list[Any] = []
+
+    def engine(load: str, arguments: dict[str, Any], **options: Any) -> None:
+        made.append((pkgutil.resolve_name(load)(**arguments), options["model"]))
+        raise CommandError("far enough")
+
+    monkeypatch.setattr(command, "RayEngine", engine)
+    with pytest.raises(CommandError, match="far enough"):
+        rate(write_table(tmp_path / "in.csv", 3), tmp_path / "out.csv", "--engine", "ray")
+
+    [(loaded, asked)] = made
+    assert f"{loaded.name}@{loaded.revision}" == asked == str(version)
 
 
 def test_without_ray_the_error_says_how_to_get_it(

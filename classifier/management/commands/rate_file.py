@@ -33,7 +33,7 @@ from classifier.bulk_jobs.retention import purge
 from classifier.exceptions import ClassifierError
 from classifier.jobs.progress import Progress
 from classifier.models import BulkJob, ModelVersion, Prediction, text_digest
-from classifier.predictor import holder
+from classifier.predictor import Predictor, holder
 
 BAR = 40  # characters of the longest bar
 PROGRESS_SECONDS = 0.5
@@ -79,21 +79,20 @@ class Command(BaseCommand):
                 self._report(table, summary, target, checksum)
                 return
             predictor = holder.get()  # whatever rates: a broken model is told before the start
-            model = f"{predictor.name}@{predictor.revision}"
             with source.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             facts = {
                 "input_sha256": digest,
                 "format": table.format,
                 "text_column": column,
-                "model": model,
+                "model": f"{predictor.name}@{predictor.revision}",
                 "max_chars": settings.CLASSIFIER_MAX_CHARS,
                 "read_chars": settings.CLASSIFIER_READ_CHARS,
                 "chunk_rows": CHUNK_ROWS,
                 "chunk_chars": CHUNK_CHARS,
             }
             with Parts.open(target.with_name(f"{target.name}.parts"), facts) as parts:
-                count = self._rate(table, column, _engine(options, parts, model), parts)
+                count = self._rate(table, column, _engine(options, parts, predictor), parts)
                 if options["keep"]:
                     _keep(_chunks(table, column), parts, f"{digest}:{column}")
                 if _identity(source) != before:
@@ -277,15 +276,20 @@ def _chunks(table: Table, column: str) -> Iterator[Chunk]:
     return chunks(table.rows(), column, max_chars=settings.CLASSIFIER_MAX_CHARS)
 
 
-def _engine(options: dict[str, Any], parts: Parts, model: str) -> BulkEngine:
+def _engine(options: dict[str, Any], parts: Parts, predictor: Predictor) -> BulkEngine:
     if options["engine"] == "local":
         return LocalEngine(_classify)
     if options["workers"] < 1:
         raise CommandError(f"--workers must be 1 or more, but it is {options['workers']}.")
     return RayEngine(
         "classifier.predictor:load_predictor",
-        {"model": settings.CLASSIFIER_MODEL, "models_dir": settings.MODELS_DIR},
-        model=model,
+        # The model of this process, whichever is active by the time that Ray's have started.
+        {
+            "model": predictor.artefact.directory.resolve(),
+            "models_dir": settings.MODELS_DIR,
+            "name": predictor.name,
+        },
+        model=f"{predictor.name}@{predictor.revision}",
         prepare=django.setup,
         folder=parts.folder,
         read_chars=settings.CLASSIFIER_READ_CHARS,
