@@ -187,6 +187,7 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,  # ?format= would answer with a page that is not an API error
 }
 SPECTACULAR_SETTINGS = {
+    "SCHEMA_PATH_PREFIX": "/api",  # operations are grouped by what comes after it
     "TITLE": "Reviewsite",
     "DESCRIPTION": "Is a review positive or negative, and what is its rating from 1 to 10?",
     "VERSION": "1",

@@ -10,12 +10,11 @@ from django.http import UnreadablePostError
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
-from classifier import bulk_http
+from classifier import bulk_http, predictor
 from classifier.api.requests import InvalidField, InvalidRequest
 from classifier.bulk.errors import TableError
 from classifier.bulk_jobs.errors import BulkError
 from classifier.exceptions import ClassifierError, ModelNotReady
-from classifier.predictor import RETRY_SECONDS
 from classifier.uploads import UploadRefused, not_one_file
 
 logger = logging.getLogger(__name__)
@@ -30,7 +29,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             return _response(status.HTTP_400_BAD_REQUEST, error)
         case ModelNotReady():
             response = _response(status.HTTP_503_SERVICE_UNAVAILABLE, error)
-            response["Retry-After"] = str(int(RETRY_SECONDS))
+            response["Retry-After"] = str(int(predictor.RETRY_SECONDS))
             return response
         case UploadRefused() | TableError() | BulkError() | bulk_http.ResultNotThere():
             response = _response(bulk_http.status_of(error), error, field=bulk_http.field_of(error))
@@ -40,7 +39,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         case OperationalError() | InterfaceError():
             logger.warning("The database does not answer: %s", error)
             response = _response(status.HTTP_503_SERVICE_UNAVAILABLE, _database_not_ready(error))
-            response["Retry-After"] = str(int(RETRY_SECONDS))
+            response["Retry-After"] = str(int(predictor.RETRY_SECONDS))
             return response
         case exceptions.APIException():
             return _from_framework(error, context)
