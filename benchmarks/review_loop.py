@@ -123,7 +123,6 @@ def _serve(site: Site, rows: pd.DataFrame, folder: Path) -> dict[str, bool]:
                 results = json.load(response)["results"]
             for result, label in zip(results, part["label"], strict=True):
                 truth[result["id"]] = bool(label)
-        os.environ["DJANGO_SUPERUSER_PASSWORD"] = PASSWORD
         served.environment["DJANGO_SUPERUSER_PASSWORD"] = PASSWORD
         account = ("--username", "reviewer", "--email", "reviewer@reviews.example")
         served.manage("createsuperuser", "--no-input", *account)
