@@ -55,7 +55,9 @@ def artefact_of(version: ModelVersion) -> Artefact:
         ModelNotReady: they are nowhere, or not what they were.
     """
     directory = directory_of(version)
-    if not directory.is_dir() and not unpack(version, directory) and not directory.is_dir():
+    if configured := _configured(version):
+        return configured
+    if not directory.is_dir() and not _unpacked(version, directory) and not directory.is_dir():
         raise ModelNotReady(
             code="version_missing",
             rule="The files of a model version are kept under MODELS_DIR, or in the database.",
@@ -66,6 +68,30 @@ def artefact_of(version: ModelVersion) -> Artefact:
     artefact = replace(open_artefact(directory, models_dir=settings.MODELS_DIR), name=version.name)
     _require_digest(artefact, version)
     return artefact
+
+
+def _configured(version: ModelVersion) -> Artefact | None:
+    """The model that CLASSIFIER_MODEL names, if its files are those of a version kept nowhere."""
+    if directory_of(version).is_dir() or version.archive is not None:
+        return None
+    try:
+        artefact = open_artefact(settings.CLASSIFIER_MODEL, models_dir=settings.MODELS_DIR)
+    except ModelNotReady:
+        return None
+    same = (artefact.name, artefact.revision()) == (version.name, version.revision)
+    return artefact if same else None
+
+
+def _unpacked(version: ModelVersion, directory: Path) -> bool:
+    try:
+        return unpack(version, directory)
+    except OSError as error:
+        raise ModelNotReady(
+            code="version_not_stored",
+            rule="A version that this host lacks is fetched into its MODELS_DIR.",
+            value=f"{version} cannot be written there: {error}",
+            remedy="Make room, or let this process write there.",
+        ) from error
 
 
 def active_version() -> ModelVersion | None:

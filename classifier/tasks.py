@@ -11,7 +11,7 @@ from reviewsite.celery import app
 
 logger = logging.getLogger(__name__)
 
-TURN = 10.0  # seconds; other short work waits no longer for a comparison
+TURN = 10.0  # seconds; a file waits no longer for a comparison
 
 
 @app.task
@@ -33,7 +33,7 @@ def reap_bulk_jobs() -> None:
 
 @app.task
 def rate_frozen(version: int) -> None:
-    """Let a version answer the frozen rows that it owes, in turns with other work."""
+    """Let a version answer the frozen rows that it owes, in turns with files."""
     found = ModelVersion.objects.filter(pk=version).first()
     if found and (owed := answers.rate_frozen(found, seconds=TURN)):
         logger.info("%s owes answers to %d frozen rows", found, owed)

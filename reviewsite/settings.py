@@ -239,6 +239,9 @@ CELERY_TASK_ACKS_LATE = False  # the row is the job: a message that comes twice 
 CELERY_TASK_DEFAULT_QUEUE = "celery"  # short work; what takes long has queues of its own
 CELERY_TASK_ROUTES = {
     "classifier.tasks.rate_bulk_jobs": {"queue": "bulk"},
+    # Those workers have the files of models, and room for one.
+    "classifier.tasks.rate_frozen": {"queue": "bulk"},
+    "classifier.tasks.rate_shadows": {"queue": "bulk"},
     "training.tasks.train": {"queue": "training"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

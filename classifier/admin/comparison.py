@@ -130,7 +130,7 @@ def _let_answer(version: ModelVersion) -> str:
 
 
 def _require_kept(version: ModelVersion) -> None:
-    if version.status == Status.SEEN:
+    if version.status == Status.SEEN and version != in_service():
         raise ClassifierError(
             code="version_not_kept",
             rule="A version that is to rate has its files kept by the site.",

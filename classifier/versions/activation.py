@@ -41,9 +41,7 @@ def register(model: str | Path, *, source: str = "") -> ModelVersion:
     """
     artefact = open_artefact(model, models_dir=settings.MODELS_DIR)
     artefact.positive_index()
-    version, _ = ModelVersion.objects.get_or_create(
-        name=artefact.name, revision=artefact.revision()
-    )
+    version = _named(artefact)
     if version.status == Status.SEEN or not directory_of(version).is_dir():
         golden = golden_answers(load_artefact(artefact))
         keep_files(version, artefact)
@@ -124,7 +122,8 @@ def activate(version: ModelVersion, *, actor: Any, reason: str = "") -> None:
 def in_service() -> ModelVersion | None:
     """The active version; before the first activation, the model that CLASSIFIER_MODEL names.
 
-    That one is registered, so that one can go back to it. None where it cannot be.
+    That one is registered, so that one can go back to it even when CLASSIFIER_MODEL names another;
+    where this process may not write files, it is just named. None where there is no such model.
     """
     if version := active_version():
         return version
@@ -133,6 +132,9 @@ def in_service() -> ModelVersion | None:
     except ModelNotReady as error:
         logger.warning("No version is in service: %s", error)
         return None
+    except OSError as error:
+        logger.warning("The model in service cannot be kept: %s", error)
+        return _named(open_artefact(settings.CLASSIFIER_MODEL, models_dir=settings.MODELS_DIR))
     if version.status == Status.CANDIDATE:
         version.status = Status.RETIRED
         version.save(update_fields=["status"])
@@ -162,6 +164,13 @@ def roll_back(*, actor: Any, reason: str = "") -> ModelVersion:
         )
     activate(before, actor=actor, reason=reason or f"rolled back from {active}")
     return before
+
+
+def _named(artefact: Artefact) -> ModelVersion:
+    version, _ = ModelVersion.objects.get_or_create(
+        name=artefact.name, revision=artefact.revision()
+    )
+    return version
 
 
 def _card(artefact: Artefact) -> str:

@@ -29,7 +29,7 @@ def site(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
                 var_dir, CLASSIFIER_MODEL="first", GATE_ROWS="4", JOB_HEARTBEAT_SECONDS="0.3"
             )
         )
-        for process in ("worker-training", "beat"):
+        for process in ("worker-training", "worker-bulk"):
             stack.enter_context(started.running(command(process), log=var_dir / f"{process}.log"))
         yield started
 

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 
+from classifier import model_store
 from classifier import predictor as predictor_module
 from classifier.exceptions import ModelNotReady
 from classifier.model_files import GRAPH
@@ -16,6 +17,7 @@ from classifier.model_store import active_version, directory_of
 from classifier.models import AuditEntry, ModelVersion, Prediction
 from classifier.predictor import PredictorHolder, holder
 from classifier.services import rate
+from classifier.versions import activation
 from classifier.versions.activation import activate, register, roll_back
 from classifier.versions.golden import GOLDEN_REVIEWS
 
@@ -218,6 +220,39 @@ def test_one_goes_back_to_the_version_before(other_model_dir: Path) -> None:
     version.refresh_from_db()
     assert version.status == Status.RETIRED
     assert AuditEntry.objects.first().reason == f"rolled back from {version}"  # type: ignore[union-attr]
+
+
+def full(*args: object) -> None:
+    raise OSError(30, "Read-only file system")
+
+
+def test_one_goes_back_to_the_configured_model_where_no_file_can_be_written(
+    other_model_dir: Path, served_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = says()
+    version = register(other_model_dir)
+    monkeypatch.setattr(activation, "keep_files", full)
+    activate(version, actor=None)
+    holder.follow()
+    old = ModelVersion.objects.get(name=served_model.name)
+    assert not directory_of(old).exists()
+
+    assert roll_back(actor=None) == old
+
+    assert holder.follow()
+    assert says() == before
+
+
+def test_a_version_that_cannot_be_fetched_for_want_of_room_is_not_ready(
+    other_model_dir: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SHARE_MODELS = True
+    version = register(other_model_dir)
+    shutil.rmtree(directory_of(version))
+    monkeypatch.setattr(model_store, "unpack", full)
+
+    with pytest.raises(ModelNotReady, match="cannot be written there"):
+        model_store.artefact_of(version)
 
 
 def test_there_is_no_going_back_before_the_first(no_model: Path, other_model_dir: Path) -> None:
