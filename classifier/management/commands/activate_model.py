@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from classifier.exceptions import ClassifierError
 from classifier.versions.activation import activate, find_version, roll_back
+from classifier.versions.answers import set_shadow
 
 
 class Command(BaseCommand):
@@ -24,7 +25,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--roll-back", action="store_true", help="go back to the version before"
         )
-        parser.add_argument("--register-only", action="store_true", help="make it a candidate")
+        instead = parser.add_mutually_exclusive_group()
+        instead.add_argument("--register-only", action="store_true", help="make it a candidate")
+        instead.add_argument(
+            "--shadow",
+            type=float,
+            metavar="PERCENT",
+            help="make it a candidate that rates so much of the live traffic unheard; 0 ends it",
+        )
         parser.add_argument(
             "--reason",
             default="",
@@ -35,6 +43,9 @@ class Command(BaseCommand):
         model = options["model"]
         if bool(model) == options["roll_back"]:
             raise CommandError("Give either a model or --roll-back.")
+        share = options["shadow"]
+        if share is not None and not 0 <= share <= 100:
+            raise CommandError(f"--shadow is a percentage, 0 to 100, but it is {share:g}.")
         try:
             if options["roll_back"]:
                 version = roll_back(actor=None, reason=options["reason"])
@@ -42,6 +53,10 @@ class Command(BaseCommand):
                 version = find_version(model)
                 if options["register_only"]:
                     self.stdout.write(f"{version} is a {version.status}")
+                    return
+                if share is not None:
+                    set_shadow(version, share / 100)
+                    self.stdout.write(f"{version} rates {share:g} % of the live traffic, unheard.")
                     return
                 activate(version, actor=None, reason=options["reason"])
         except ClassifierError as error:

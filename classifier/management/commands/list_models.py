@@ -15,7 +15,9 @@ class Command(BaseCommand):
         versions = ModelVersion.objects.order_by("created_at", "pk")
         for version in versions:
             since = version.activated_at or version.created_at
-            columns = (version.status, f"{since:%Y-%m-%d %H:%M}", str(version), version.source)
+            columns = [version.status, f"{since:%Y-%m-%d %H:%M}", str(version), version.source]
+            if version.shadow_share:
+                columns.append(f"rates {100 * version.shadow_share:g} % in the shadow")
             self.stdout.write("  ".join(columns).rstrip())
         if not any(version.status == version.Status.ACTIVE for version in versions):
             self.stdout.write(

@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from classifier import tasks
@@ -43,6 +44,19 @@ def test_a_candidate_rates_live_traffic_unheard(other_model_dir: Path) -> None:
         assert each.model_version != version
     found = shadow_of(version)
     assert (found.rated, found.agreeing) == (2, 2)
+
+
+def test_a_terminal_puts_a_model_into_the_shadow(
+    other_model_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_command("activate_model", str(other_model_dir), shadow=12.5)
+    call_command("list_models")
+
+    version = ModelVersion.objects.get(name="other")
+    assert (version.status, version.shadow_share) == ("candidate", 0.125)
+    assert "rates 12.5 % in the shadow" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="0 to 100, but it is 101"):
+        call_command("activate_model", str(other_model_dir), shadow=101)
 
 
 def test_it_rates_its_share(other_model_dir: Path) -> None:
