@@ -67,13 +67,17 @@ def main() -> None:
         if not folder.exists():
             shutil.copytree(site.var_dir, folder)
         figures[arm] = {"0": [untrained]}
-        done = 0
         for count in sorted(options.verdicts):
             with Site.started(folder, CLASSIFIER_MODEL=BASE) as copy:
-                done = _review(copy, arm, truth, done, count)
+                done = _review(copy, arm, truth, count)
             measured = []
             for seed in options.seeds:
                 name = f"{arm}-{count}-{seed}"
+                if done > count and not (folder / "models" / name).exists():
+                    raise RuntimeError(
+                        f"{name} learns from {count} verdicts, but {folder} has {done}. Give all "
+                        "--seeds at once, in a new --folder."
+                    )
                 _finetune(
                     copy,
                     name,
@@ -130,17 +134,17 @@ def _serve(site: Site, rows: pd.DataFrame, folder: Path) -> dict[str, bool]:
     return truth
 
 
-def _review(site: Site, arm: str, truth: dict[str, bool], done: int, count: int) -> int:
-    """Give verdicts until there are `count`; that number."""
+def _review(site: Site, arm: str, truth: dict[str, bool], count: int) -> int:
+    """Give verdicts until there are `count`; how many there are."""
     reviewer = Reviewer(site.url)
     given = int(site.manage("shell", "--no-imports", "--command", COUNT_VERDICTS))
     drawn = random.Random(0).sample(sorted(truth), len(truth))
-    for number in range(max(done, given), count):
+    for number in range(given, count):
         if arm == "queue":
             reviewer.judge_next(truth)
         else:
             reviewer.judge(drawn[number], truth)
-    return count
+    return max(given, count)
 
 
 COUNT_VERDICTS = "from classifier.models import Verdict; print(Verdict.objects.count())"
