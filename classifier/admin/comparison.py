@@ -71,9 +71,10 @@ class ComparisonPage(admin.ModelAdmin):
                 case "answer":
                     said = _let_answer(version)
                 case "shadow":
-                    share = (form.cleaned_data["share"] or 0) / 100
-                    set_shadow(version, share)
-                    said = f"{version} rates {share:.0%} of the live traffic, unheard."
+                    _require_kept(version)
+                    percent = form.cleaned_data["share"] or 0
+                    set_shadow(version, percent / 100)
+                    said = f"{version} rates {percent:g} % of the live traffic, unheard."
                 case "roll back":
                     said = f"{roll_back(actor=request.user, reason=reason)} is active again."
                 case _:
@@ -82,13 +83,6 @@ class ComparisonPage(admin.ModelAdmin):
                     said = f"{version} is active; processes follow within seconds."
         except ClassifierError as error:
             self.message_user(request, str(error), messages.ERROR)
-        except (OperationalError, OSError) as error:
-            self.message_user(
-                request,
-                f"A worker answers for the versions, but the queue cannot be reached: {error}. "
-                "Start it, or run: manage.py compare_models",
-                messages.ERROR,
-            )
         else:
             self.message_user(request, said)
 
@@ -125,7 +119,15 @@ def _let_answer(version: ModelVersion) -> str:
     serving = in_service()
     for each in {version, serving or version}:
         _require_kept(each)
-        request_frozen(each)
+        try:
+            request_frozen(each)
+        except (OperationalError, OSError) as error:
+            raise ClassifierError(
+                code="queue_not_ready",
+                rule="The queue brings a worker that rates the rows.",
+                value=f"it does not answer: {error}",
+                remedy="Start it, or run: python manage.py compare_models",
+            ) from error
     return "A worker rates the frozen rows; look again in some seconds."
 
 

@@ -32,7 +32,7 @@ class ModelVersionAdmin(ComparisonPage, FactsAdmin):
 
     @admin.display(description="in the shadow", ordering="shadow_share")
     def shadow(self, version: ModelVersion) -> str:
-        return f"{version.shadow_share:.0%}" if version.shadow_share else "no"
+        return f"{100 * version.shadow_share:g} %" if version.shadow_share else "no"
 
     @admin.display(description="compare")
     def comparison(self, version: ModelVersion) -> str:

@@ -35,7 +35,7 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
         """Those on which the reviewer disagreed with the label or the rating."""
         return self.reviewed().exclude(verdict__label=F("label"), verdict__rating=F("rating"))
 
-    def live(self, share: float = 1.0) -> Self:
+    def live(self, share: float) -> Self:
         """A random part of what visitors and programs sent; files and commands are no sample of it.
 
         Args:

@@ -10,8 +10,9 @@ from classifier.engines import Engine
 from classifier.windows import WindowLogits, combine, softmax
 
 # An int8 graph is accepted if no label changes that the model was sure of, and if probabilities
-# move little on average and nowhere far. The sample texts contradict themselves, so one of 80 moves
-# by 0.2 on one kind of processor and by 0.1 on another; on real reviews the graphs are alike.
+# move little on average and nowhere far. The sample texts contradict themselves: on one processor
+# the starter's graph moved one of 80 by 0.2, which turned a label with a lead of 0.36, while the
+# labels of 300 real reviews agreed as often as with 8-bit weights.
 SURE = 0.5  # lead of the first label over the second, in probability
 MAX_MEAN_DIFFERENCE = 0.03
 MAX_DIFFERENCE = 0.35

@@ -26,7 +26,6 @@ RANDOM_TURN = 0.2  # of the reviews that are nobody's complaint
 TRIES = 16  # of the best candidates; others may take some of them at the same moment
 MOST = 1000  # predictions on either side of the boundary that are looked at together
 
-
 ChosenBy = Verdict.ChosenBy
 
 

@@ -83,7 +83,7 @@ def test_a_correction_becomes_a_model_that_serves(
             break
         admin.wait_for_timeout(500)
         admin.reload()
-    expect(admin.locator("#gate")).to_contain_text("Gate: ")
+    expect(admin.locator("#measures")).to_contain_text("6 of 6 rows")
     compared = admin.url
     admin.get_by_label("Reason").fill("The first loop.")
     admin.get_by_role("button", name="Activate in every process").click()

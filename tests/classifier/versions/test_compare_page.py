@@ -114,7 +114,7 @@ def test_a_queue_that_does_not_answer_is_said(
 
     said = admin_client.post(page(candidate), {"do": "answer"}, follow=True)
 
-    assert "the queue cannot be reached: refused" in said.content.decode()
+    assert "it does not answer: refused" in said.content.decode()
 
 
 def test_the_shadow_is_set_and_shown(admin_client: Client, candidate: ModelVersion) -> None:
@@ -150,7 +150,7 @@ def test_what_is_not_kept_can_only_be_registered(admin_client: Client) -> None:
     content = admin_client.get(page(seen)).content.decode()
     assert "activate_model seen --register-only" in content
     assert "Activate in every process" not in content
-    for do in ("activate", "answer"):
+    for do in ("activate", "answer", "shadow"):
         said = admin_client.post(page(seen), {"do": do}, follow=True)
         assert "has its files kept" in said.content.decode()
 

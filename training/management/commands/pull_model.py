@@ -36,4 +36,4 @@ class Command(BaseCommand):
         self.stdout.write(
             self.style.SUCCESS(f"{pulled.repo_id}@{pulled.commit} {done} {pulled.directory}")
         )
-        self.stdout.write(f"Serve it: CLASSIFIER_MODEL={pulled.name} make run")
+        self.stdout.write(f"Activate it: manage.py activate_model {pulled.name}")
