@@ -42,7 +42,7 @@ def test_the_commands_push_and_pull_and_name_what_to_do_next(
     settings.MODELS_DIR = tmp_path / "elsewhere"
     commit = stand_in.repositories[REPO].commits[-1][0]
     said = run("pull_model", f"{REPO}@main")
-    assert f"CLASSIFIER_MODEL=someone--reviews-{commit[:12]} make run" in said
+    assert f"manage.py activate_model someone--reviews-{commit[:12]}" in said
     assert "was already in" in run("pull_model", REPO)
     with pytest.raises(CommandError, match="A repository is user/name"):
         run("pull_model", "reviews")
