@@ -6,19 +6,23 @@ from pathlib import Path
 from typing import Any
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json")
+STAR_HEAD = "star_head.safetensors"  # beside the weights: ten more outputs, one a rating
+RATING = "rating.json"  # how ratings are made of the outputs
+OPTIONAL_FILES = (STAR_HEAD, RATING)  # they change answers, where a model has them
 GRAPH = "onnx/model_int8.onnx"  # made from the files above by manage.py export_model
 METRICS = "metrics.json"
 ONNX_FACTS = "onnx"  # key in it: what came of the last export
 
 
 def revision_of(directory: Path) -> str:
-    """Twelve hexadecimal digits that change whenever one of FILES does.
+    """Twelve hexadecimal digits that change whenever one of FILES or OPTIONAL_FILES does.
 
     Raises:
-        OSError: one of them is not there or not readable.
+        OSError: one of FILES is not there, or a file is not readable.
     """
     digest = hashlib.sha256()
-    for name in FILES:
+    present = (name for name in OPTIONAL_FILES if (directory / name).is_file())
+    for name in (*FILES, *present):
         with (directory / name).open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:12]

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from classifier.model_files import GRAPH
+from classifier.model_files import GRAPH, OPTIONAL_FILES
 
 WEIGHTS = "model.safetensors"
 # Nothing else is fetched: no checkpoint, no pickle, no code, and no graph, which is made anew from
@@ -23,7 +23,7 @@ FETCHED_FILES = (
     "sentencepiece.bpe.model",
     "README.md",
     "metrics.json",
-    "rating.json",
+    *OPTIONAL_FILES,
 )
 ARTEFACT_FILES = (*FETCHED_FILES, GRAPH)  # nothing else is pushed
 # Every repository has it: the Hub makes it.
