@@ -11,12 +11,13 @@ from types import UnionType
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 BUNDLED = "minilm"  # the base model that ships with the product
+AUTO = "auto"
 REVIEWED = "reviewed"  # as a data set: the predictions that were reviewed
 
 
 OF_REPLAY = (
     *("text_column", "label_column", "label_names", "group_column", "group_table"),
-    *("test_split", "test_fraction"),
+    *("test_split", "test_fraction", "stars_column", "stars_range"),
 )
 """The parameters that describe replay_dataset, where there is one, and otherwise dataset."""
 
@@ -38,6 +39,26 @@ def _require(holds: bool, rule: str, value: object, remedy: str) -> None:
         raise error
 
 
+def stars_range(value: str) -> tuple[float, float]:
+    """Both ends of "low-high", such as "1-5" or "0-100".
+
+    Raises:
+        ConfigError: it is not of that form, or low is not below high.
+    """
+    low, _, high = value.partition("-")
+    try:
+        ends = float(low), float(high)
+    except ValueError:
+        ends = (0.0, 0.0)
+    _require(
+        ends[0] < ends[1],
+        "stars_range must be auto, or two numbers with a dash between, the lower first",
+        value,
+        "Try 1-5.",
+    )
+    return ends
+
+
 def option(help_text: str, **kwargs: Any) -> Any:
     """A dataclass field with the help text of its flag."""
     return field(metadata={"help": help_text}, **kwargs)
@@ -49,6 +70,10 @@ class DataConfig:
 
     dataset: str = option(
         "a name under DATASETS_DIR, a .csv, .jsonl or .parquet file, a folder of splits, a Hub id"
+    )
+    also_train: str = option(
+        "further data sets of the same labels, with commas between, whose training rows are added",
+        default="",
     )
     text_column: str = option("column with the review", default="text")
     text_pair_column: str = option(
@@ -67,6 +92,14 @@ class DataConfig:
     group_table: str = option(
         "file beside the data set that holds group_column, joined on the columns both share",
         default="",
+    )
+    stars_column: str = option(
+        "column with the stars that people gave, used where the data have it; empty for none",
+        default="stars",
+    )
+    stars_range: str = option(
+        "scale of the stars, as 1-5 or 0-100; auto takes 1-5 or 1-10 by what is found",
+        default=AUTO,
     )
     validation_fraction: float = option(
         "share of train that is carved off where there is no validation split", default=0.1
@@ -104,6 +137,8 @@ class DataConfig:
         for name in ("train_rows", "test_rows"):
             value = getattr(self, name)
             _require(value >= 0, f"{name} must be 0 or more", value, "Try 0.")
+        if self.stars_range != AUTO:
+            stars_range(self.stars_range)
         _require(
             bool(self.group_column) or not self.group_table,
             "group_table needs group_column, the column to take from it",
@@ -150,6 +185,10 @@ class ModelConfig:
     )
     lora_rank: int = option("rank of the adapter's matrices", default=32)
     lora_alpha: int = option("the adapter is scaled by lora_alpha / lora_rank", default=64)
+    star_head: bool = option(
+        "learn the ten ratings beside the label where the data have stars and the two sentiments",
+        default=True,
+    )
     dropout: float = option(
         "dropout in the encoder, 0..1; above 0 halves the speed on a CPU", default=0.0
     )
@@ -205,6 +244,9 @@ class TrainingConfig:
         "measure the untuned model first, on this many validation rows drawn by seed; 0 does not",
         default=0,
     )
+    star_weight: float = option(
+        "weight of the star head's loss beside the label's, which has 1", default=1.0
+    )
     seed: int = option("the one seed: carving, sampling, initial weights", default=0)
 
     def __post_init__(self) -> None:
@@ -243,6 +285,7 @@ class TrainingConfig:
         _require(
             self.untuned_rows >= 0, "untuned_rows must be 0 or more", self.untuned_rows, "Try 200."
         )
+        _require(self.star_weight > 0, "star_weight must be positive", self.star_weight, "Try 1.")
         _require(self.seed >= 0, "seed must be 0 or more", self.seed, "Try 0.")
 
 
@@ -321,6 +364,24 @@ class AugmentationConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DistillationConfig:
+    """What is learnt from rows that models have labelled (`manage.py pseudo_label`)."""
+
+    pseudo_rows: str = option(
+        "name of the pseudo-labelled rows that are added to those of the data; empty for none",
+        default="",
+    )
+    temperature: float = option(
+        "softens what teachers said of a row, and the student's output beside it", default=1.0
+    )
+
+    def __post_init__(self) -> None:
+        _require(
+            self.temperature > 0, "temperature must be positive", self.temperature, "Try 1 or 2."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class PublishingConfig:
     """Where the run is tracked, and where its model goes."""
 
@@ -334,6 +395,7 @@ SECTIONS: dict[str, type] = {
     "model": ModelConfig,
     "augmentation": AugmentationConfig,
     "training": TrainingConfig,
+    "distillation": DistillationConfig,
     "publishing": PublishingConfig,
 }
 
@@ -346,6 +408,7 @@ class FinetuningConfig:
     model: ModelConfig
     augmentation: AugmentationConfig
     training: TrainingConfig
+    distillation: DistillationConfig
     publishing: PublishingConfig
 
     @classmethod

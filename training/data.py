@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from classifier.labels import ID2LABEL, canonical_labels
 from classifier.texts import clean_review_text
 from training.config import DataConfig
 from training.reading import SPLITS, DataError, locate, read_dataset, read_table
+from training.stars import HIGH, LOW, NO_STARS, with_stars
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ def load_splits(config: DataConfig, *, datasets_dir: Path, seed: int) -> Labelle
                 frames["train"], fraction, group_column=group_column, salt=name
             )
     frames["train"] = draw_rows(frames["train"], config.train_rows, seed=seed)
+    frames["train"] = _with_further(frames["train"], labels, config, datasets_dir)
     frames["test"] = draw_rows(frames["test"], config.test_rows, seed=seed)
     for name in SPLITS:
         if frames[name].empty:
@@ -142,6 +144,27 @@ def draw_rows(frame: pd.DataFrame, count: int, *, seed: int) -> pd.DataFrame:
     return frame.iloc[order].reset_index(drop=True)
 
 
+def _with_further(
+    train: pd.DataFrame, labels: tuple[str, ...], config: DataConfig, datasets_dir: Path
+) -> pd.DataFrame:
+    """The rows, and below them the training rows of the data sets in `also_train`."""
+    for name in filter(None, (name.strip() for name in config.also_train.split(","))):
+        described = replace(config, dataset=name, also_train="", group_column="", group_table="")
+        further, theirs = training_rows(described, datasets_dir=datasets_dir)
+        if theirs != labels:
+            raise DataError(
+                f"Data sets that are trained on together have the same labels, but {name} has "
+                f"{', '.join(theirs)} and {config.dataset} {', '.join(labels)}. Name them with "
+                "--label-names, or leave it out of --also-train."
+            )
+        shared = [column for column in train if column in further]
+        train = pd.concat([train, further[shared]], ignore_index=True)
+        for column in (LOW, HIGH):
+            if column in train:
+                train[column] = train[column].fillna(NO_STARS).astype("int64")
+    return train
+
+
 def _with_train(config: DataConfig, datasets_dir: Path) -> dict[str, pd.DataFrame]:
     found = read_dataset(config.dataset, datasets_dir=datasets_dir)
     if "train" not in found:
@@ -210,7 +233,7 @@ def _labelled(
     order, labels = _label_order(names_found, config)
     for split, frame in cleaned.items():
         cleaned[split] = frame.assign(label=frame["label"].map(order).astype("int64"))
-    return labels, cleaned
+    return labels, with_stars(cleaned, config)
 
 
 def label_name(value: Any) -> str:

@@ -25,6 +25,7 @@ from training.names import require_new_name
 from training.observer import Observer
 from training.provenance import provenance_of
 from training.report import save_evaluation
+from training.targets import with_targets
 from training.tokenization import tokenize
 from training.tracking import Tracker, tracked_run
 from training.trainer import Base, find_base
@@ -56,6 +57,8 @@ class Preparation:
     rows: "pd.DataFrame"
     """The training rows with what augmentation added."""
     trainer: "Trainer"
+    stars: bool
+    """Whether the model's last layer has ten outputs more, one a rating."""
 
 
 def run_finetuning(
@@ -160,18 +163,20 @@ def prepare(
     # Here, not at the top: loading transformers takes seconds, and bad data fails before.
     from transformers import set_seed
 
-    from training.trainer import build_trainer, load_base, trains_on_cpu
+    from training.trainer import build_trainer, learns_stars, load_base, trains_on_cpu
 
     join(cpu=trains_on_cpu(config.training))
     base = find_base(config.model, models_dir=models_dir)
     set_seed(config.training.seed)
-    model, tokenizer = load_base(base, config.model, splits.labels)
+    stars = learns_stars(config.model, splits.train, splits.labels)
+    model, tokenizer = load_base(base, config.model, splits.labels, stars=stars)
     if is_main_process():
         run_dir.mkdir(parents=True, exist_ok=True)
         write_json(run_dir / "config.json", config.to_sections())
     rows = _training_rows(splits, config, run_dir)
     train, validation = (
-        tokenize(frame, tokenizer, config.model) for frame in (rows, splits.validation)
+        tokenize(with_targets(frame, splits.labels, stars=stars), tokenizer, config.model)
+        for frame in (rows, splits.validation)
     )
     trainer = build_trainer(
         config,
@@ -182,7 +187,7 @@ def prepare(
         labels=splits.labels,
         run_dir=run_dir,
     )
-    return Preparation(splits=splits, base=base, rows=rows, trainer=trainer)
+    return Preparation(splits=splits, base=base, rows=rows, trainer=trainer, stars=stars)
 
 
 def recorded_config(runs_dir: Path, name: str) -> FinetuningConfig:
@@ -306,15 +311,20 @@ def _rehearse(trainer: "Trainer", training: TrainingConfig) -> dict[str, float]:
 
 
 def _export(prepared: Preparation, config: FinetuningConfig, run_dir: Path, draft: Path) -> None:
+    from classifier.star_head import narrow, write_star_head
+
     base = prepared.base
     model: Any = prepared.trainer.model
     tokenizer: Any = prepared.trainer.processing_class
     with room_required(draft.parent, model_bytes(model)):
+        head = narrow(model) if prepared.stars else None
+        adapter = run_dir / "adapter"
         if config.model.method == "lora":
-            save_adapter(
-                model, run_dir / "adapter", base_name=base.name, base_revision=base.revision
-            )
+            save_adapter(model, adapter, base_name=base.name, base_revision=base.revision)
         save_artefact(model, tokenizer, draft)
+        if head:
+            for directory in filter(Path.is_dir, (adapter, draft)):
+                write_star_head(head, directory)
 
 
 def _measure(

@@ -6,6 +6,7 @@ import pandas as pd
 
 from classifier.windows import head_of, offsets_with
 from training.config import ModelConfig
+from training.targets import LABELS, STARS
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -23,12 +24,14 @@ def tokenize(
     second is cut, the first has half of the tokens at most, as the engine reads it.
 
     Args:
-        frame: rows with `text`, `label` and, for pairs, `text_pair`.
+        frame: rows with `text`, `label` and, for pairs, `text_pair`; the columns of
+            training.targets go along.
     """
     from datasets import Dataset
 
     paired = "text_pair" in frame
     columns = ["text", "text_pair", "label"] if paired else ["text", "label"]
+    targets = [name for name in (LABELS, STARS) if name in frame]
 
     def encode(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
         if paired:
@@ -56,7 +59,7 @@ def tokenize(
             "labels": batch["label"],
         }
 
-    rows = Dataset.from_pandas(frame[columns], preserve_index=False)
+    rows = Dataset.from_pandas(frame[columns + targets], preserve_index=False)
     return rows.map(encode, batched=True, remove_columns=columns, desc="Tokenizing")
 
 

@@ -9,15 +9,20 @@ import numpy as np
 from scipy.special import softmax
 
 from classifier.artefact import STARTER, open_artefact
+from classifier.labels import NEGATIVE, POSITIVE
 from classifier.starter import base as minilm
 from training.checkpoints import StagedCheckpoints
 from training.config import BUNDLED, ConfigError, FinetuningConfig, ModelConfig, TrainingConfig
 from training.distribution import process_count
 from training.hub import HubError, require_on_hub
 from training.metrics import classification_metrics
+from training.objectives import Objective, Objectives
 from training.sampling import RepeatableOrder
+from training.stars import LOW
+from training.targets import STARS
 
 if TYPE_CHECKING:
+    import pandas as pd
     from datasets import Dataset
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
@@ -57,10 +62,25 @@ def find_base(config: ModelConfig, *, models_dir: Path) -> Base:
     return Base(source, name, config.base_revision)
 
 
+def learns_stars(config: ModelConfig, train: "pd.DataFrame", labels: tuple[str, ...]) -> bool:
+    """Whether a star head is trained: it is wanted, and rows have stars and the two sentiments."""
+    return (
+        config.star_head
+        and labels == (NEGATIVE, POSITIVE)
+        and LOW in train
+        and bool(train[LOW].any())
+    )
+
+
 def load_base(
-    base: Base, config: ModelConfig, labels: tuple[str, ...]
+    base: Base, config: ModelConfig, labels: tuple[str, ...], *, stars: bool = False
 ) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
-    """The base model with a head for `labels`, an adapter on it if asked, and its tokenizer."""
+    """The base model with a head for `labels`, an adapter on it if asked, and its tokenizer.
+
+    Args:
+        stars: whether its last layer gets ten more outputs, one a rating; they begin as the star
+            head that the base has, if it has one.
+    """
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
     source: dict[str, Any] = {"pretrained_model_name_or_path": base.source}
@@ -90,6 +110,10 @@ def load_base(
     model = AutoModelForSequenceClassification.from_pretrained(
         **source, config=settings, ignore_mismatched_sizes=True, use_safetensors=True
     )
+    if stars:
+        from classifier.star_head import read_star_head, widen
+
+        widen(model, read_star_head(Path(base.source)))
     if config.method == "lora":
         model = _with_adapter(model, config)
     return model, tokenizer
@@ -169,21 +193,29 @@ def build_trainer(
     Raises:
         ConfigError: the device is not there, or cannot compute in the precision asked for.
     """
+    import torch
     from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
 
-    from training.augmentation.balance import class_weights, weighted_loss
+    from training.augmentation.balance import class_weights
     from training.augmentation.mixup import Mixup, add_pairs
 
     training: TrainingConfig = config.training
     augmentation = config.augmentation
-    kinds: tuple[type, ...] = (StagedCheckpoints, RepeatableOrder, Trainer)
-    extra: dict[str, Any] = {}
+    kinds: tuple[type, ...] = (Objectives, StagedCheckpoints, RepeatableOrder, Trainer)
+    weights = None
+    if augmentation.balance == "class_weights":
+        weights = torch.tensor(class_weights(train["labels"], len(labels)), dtype=torch.float32)
+    objective = Objective(
+        len(labels),
+        class_weights=weights,
+        star_weight=training.star_weight if STARS in train.column_names else 0.0,
+        temperature=config.distillation.temperature,
+    )
+    extra: dict[str, Any] = {"objective": objective}
     if augmentation.mixup != "none":
-        kinds, extra = (Mixup, *kinds), {"augmentation": augmentation}
+        kinds, extra = (Mixup, *kinds), {**extra, "augmentation": augmentation}
         if augmentation.mixup_pairs:
             train = add_pairs(train, augmentation, seed=training.seed)
-    if augmentation.balance == "class_weights":
-        extra["compute_loss_func"] = weighted_loss(class_weights(train["labels"], len(labels)))
     finetuning_trainer: Any = type("FinetuningTrainer", kinds, {})
     cpu = trains_on_cpu(training)
     rows_per_step = training.batch_size * training.gradient_accumulation * process_count()
@@ -218,11 +250,14 @@ def build_trainer(
         data_seed=training.seed,
         dataloader_pin_memory=False,
         report_to=[],
+        label_names=["labels", STARS] if objective.star_weight else ["labels"],
     )
 
     def compute_metrics(prediction: Any) -> dict[str, float]:
-        logits = np.asarray(prediction.predictions, dtype=np.float64)
-        return classification_metrics(softmax(logits, axis=1), prediction.label_ids, labels)
+        logits = np.asarray(prediction.predictions, dtype=np.float64)[:, : len(labels)]
+        ids = prediction.label_ids
+        ids = ids[0] if isinstance(ids, tuple) else ids  # behind them the stars' targets
+        return classification_metrics(softmax(logits, axis=1), ids, labels)
 
     trainer: Trainer = finetuning_trainer(
         model=model,

@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 import pytest
 from django.core.management import CommandError, call_command
+from transformers import AutoModelForSequenceClassification
 
 from classifier.artefact import open_artefact
-from classifier.model_files import GRAPH
+from classifier.model_files import GRAPH, STAR_HEAD
 from tests import tiny
 
 pytestmark = pytest.mark.django_db
@@ -89,6 +90,53 @@ def test_lora_teaches_the_opposite_and_names_no_path_of_this_machine(
     assert config["base_model_name_or_path"] == tiny_model_dir.name
     facts = json.loads((var_dir / "models" / "mine" / "metrics.json").read_text())
     assert facts["metrics"]["test_accuracy"] > 0.9
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_stars_are_learnt_beside_the_label_and_lie_beside_the_weights(
+    reviews: Path, tiny_base_dir: Path, var_dir: Path, method: str
+) -> None:
+    from classifier.star_head import read_star_head
+
+    frame = pd.read_csv(reviews)
+    frame.assign(stars=frame["label"] * 8 + 2).to_csv(reviews, index=False)  # 2 and 10
+    finetune(reviews, tiny_base_dir, method=method, learning_rate=1e-2)
+    head = read_star_head(var_dir / "models" / "mine")
+    assert head
+    assert head.bias[1] > head.bias[[0, 2, 3, 4]].max()
+    assert head.bias[9] > head.bias[5:9].max()
+    plain = open_artefact("mine", models_dir=var_dir / "models")
+    assert plain.labels == ("NEGATIVE", "POSITIVE")
+    loaded = AutoModelForSequenceClassification.from_pretrained(plain.directory)
+    assert loaded.classifier.out_features == 2
+    if method == "lora":
+        assert read_star_head(var_dir / "runs" / "mine" / "adapter")
+
+
+def test_a_star_head_goes_on_from_that_of_its_base(
+    reviews: Path, tiny_base_dir: Path, var_dir: Path
+) -> None:
+    from classifier.star_head import read_star_head
+
+    frame = pd.read_csv(reviews)
+    frame.assign(stars=frame["label"] * 8 + 2).to_csv(reviews, index=False)
+    finetune(reviews, tiny_base_dir, learning_rate=1e-2)
+    first = read_star_head(var_dir / "models" / "mine")
+    finetune(reviews, Path("mine"), name="second", learning_rate=1e-9, epochs=0.1)
+    second = read_star_head(var_dir / "models" / "second")
+    assert first
+    assert second
+    assert second.weight.allclose(first.weight, atol=1e-4)
+
+
+@pytest.mark.parametrize("options", [{"star_head": False}, {"stars_column": ""}])
+def test_stars_are_not_learnt_where_they_are_not_wanted(
+    reviews: Path, tiny_base_dir: Path, var_dir: Path, options: dict[str, Any]
+) -> None:
+    frame = pd.read_csv(reviews)
+    frame.assign(stars=frame["label"] * 8 + 2).to_csv(reviews, index=False)
+    finetune(reviews, tiny_base_dir, epochs=0.2, **options)
+    assert not (var_dir / "models" / "mine" / STAR_HEAD).exists()
 
 
 def test_evaluate_gives_the_figures_of_finetune(

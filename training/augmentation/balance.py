@@ -4,8 +4,8 @@ All of it is made from the training rows alone and for them alone; validation an
 sizes that the world gave their classes.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -27,31 +27,6 @@ def class_weights(label_ids: Sequence[int] | NDArray[np.int64], count: int) -> N
     weights = np.ones(count)
     weights[present] = compute_class_weight("balanced", classes=present, y=np.asarray(label_ids))
     return weights
-
-
-def weighted_loss(weights: NDArray[np.float64]) -> Callable[..., Any]:
-    """A `compute_loss_func` for Trainer: cross entropy, each row times the weight of its class.
-
-    The sum is divided by the number of rows of the optimizer step and not, as torch does, by
-    the sum of the weights in the batch, which would undo them in a batch of one class. Without
-    gradients, in evaluation, every row weighs 1, so that validation losses of runs with and
-    without weights compare.
-
-    Args:
-        weights: shape (labels,).
-    """
-    import torch
-    from torch.nn.functional import cross_entropy
-
-    table = torch.tensor(weights, dtype=torch.float32)
-
-    def loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
-        logits = outputs["logits"].float()
-        weight = table.to(logits.device) if logits.requires_grad else None
-        total = cross_entropy(logits, labels, weight=weight, reduction="sum")
-        return total / (len(labels) if num_items_in_batch is None else num_items_in_batch)
-
-    return loss
 
 
 def resample(

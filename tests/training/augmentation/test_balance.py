@@ -3,9 +3,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
-from training.augmentation.balance import class_weights, resample, rows_wanted, weighted_loss
+from training.augmentation.balance import class_weights, resample, rows_wanted
 
 LABELS = [0] * 6 + [1] * 3 + [2]
 
@@ -21,21 +20,6 @@ def test_class_weights_give_every_class_the_same_say_and_rows_a_mean_of_one() ->
     assert np.allclose(weights[:3] * np.bincount(LABELS), 10 / 3)
     assert np.isclose(weights[LABELS].mean(), 1)
     assert weights[3] == 1
-
-
-def test_the_weighted_loss_multiplies_each_row_by_the_weight_of_its_class() -> None:
-    logits = torch.randn(3, 2, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    labels = torch.tensor([0, 1, 1])
-    loss = weighted_loss(np.array([0.5, 3.0]))
-    each = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
-    expected = (each * torch.tensor([0.5, 3.0, 3.0])).sum()
-    assert loss({"logits": logits}, labels).item() == pytest.approx(expected.item() / 3)
-    assert loss({"logits": logits}, labels, num_items_in_batch=6).item() == pytest.approx(
-        expected.item() / 6
-    )
-    with torch.no_grad():
-        unweighted = loss({"logits": logits.detach()}, labels)
-    assert unweighted.item() == pytest.approx(each.mean().item())
 
 
 def test_oversampling_keeps_every_row_and_repeats_the_small_classes_evenly() -> None:

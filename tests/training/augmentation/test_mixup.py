@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 from datasets import Dataset
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, one_hot
 from transformers import (
     AutoTokenizer,
     BertConfig,
@@ -29,9 +29,9 @@ from training.augmentation.mixup import (
     add_pairs,
     draw_pairs,
     mixed_outputs,
-    soft_targets,
 )
 from training.config import AugmentationConfig, ConfigError
+from training.objectives import Objective
 
 PLACES: list[Place] = ["embeddings", "hidden", "features"]
 LABELS = 3
@@ -208,10 +208,10 @@ def test_no_hook_is_left_even_where_the_forward_fails(place: Place) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 8])
-def test_soft_targets_sum_to_one(size: int) -> None:
+def test_mixed_targets_sum_to_one(size: int) -> None:
     drawn, lam = draw_pairs(size + 1, pairs=size, rows=0, alpha=0.4, seed=0)
-    targets = soft_targets(
-        torch.arange(size + 1) % LABELS, pairs(drawn[:, 1].tolist(), lam.tolist()), LABELS
+    targets = pairs(drawn[:, 1].tolist(), lam.tolist()).mix(
+        one_hot(torch.arange(size + 1) % LABELS, LABELS).float()
     )
     assert targets.shape == (size, LABELS)
     assert torch.allclose(targets.sum(dim=1), torch.ones(size))
@@ -302,6 +302,7 @@ def trainer(directory: Path, tmp_path: Path, **options: Any) -> MixupTrainer:
             "accuracy": float((seen.predictions.argmax(axis=1) == seen.label_ids).mean())
         },
         augmentation=augmentation,
+        objective=Objective(2),
     )
 
 
@@ -338,7 +339,7 @@ def test_it_works_with_lora_bf16_accumulation_and_checkpointed_activations(
 
 @pytest.mark.parametrize("mixup_pairs", [0, 3])
 @pytest.mark.parametrize("size", [1, 3, 4])
-def test_every_batch_size_gives_the_loss_of_its_soft_targets(
+def test_every_batch_size_gives_the_loss_of_its_mixed_targets(
     tiny_model_dir: Path, tmp_path: Path, size: int, mixup_pairs: int
 ) -> None:
     run = trainer(tiny_model_dir, tmp_path, mixup_pairs=mixup_pairs)
@@ -351,7 +352,7 @@ def test_every_batch_size_gives_the_loss_of_its_soft_targets(
     assert outputs.logits.shape == (size, 2)
     if mixup_pairs:
         mixed = pairs(batch["mixup_second"].tolist(), batch["mixup_lam"].tolist())
-        targets = soft_targets(batch["labels"], mixed, 2)
+        targets = mixed.mix(one_hot(batch["labels"], 2).float())
         assert loss.item() == pytest.approx(cross_entropy(outputs.logits, targets).item())
     assert torch.isfinite(loss)
 

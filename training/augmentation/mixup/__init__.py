@@ -12,7 +12,6 @@ from training.augmentation.mixup.pairs import (
     Pairs,
     add_pairs,
     draw_pairs,
-    soft_targets,
 )
 from training.augmentation.mixup.places import Place, mixed_outputs
 from training.augmentation.mixup.trainer import Mixup
@@ -25,5 +24,4 @@ __all__ = [
     "add_pairs",
     "draw_pairs",
     "mixed_outputs",
-    "soft_targets",
 ]

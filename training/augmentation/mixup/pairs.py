@@ -153,10 +153,3 @@ class PairCollator:
         batch = self._collate(plain + partners)
         batch[SECOND], batch[LAM] = second, lam
         return batch
-
-
-def soft_targets(labels: "Tensor", pairs: Pairs, count: int) -> "Tensor":
-    """Targets of shape (batch, count), each row summing to 1, from label ids of shape (rows,)."""
-    from torch.nn.functional import one_hot
-
-    return pairs.mix(one_hot(labels, count).float())

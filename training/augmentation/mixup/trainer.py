@@ -1,5 +1,6 @@
 """The mixin for the Trainer: training batches are mixed, those of an evaluation are not."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,21 +12,16 @@ from training.augmentation.mixup.pairs import (
     PairCollator,
     Pairs,
     draw_lam,
-    soft_targets,
 )
-from training.augmentation.mixup.places import Place, check_place, classifier_of, mixed_outputs
+from training.augmentation.mixup.places import Place, check_place, mixed_outputs
 from training.config import AugmentationConfig, ConfigError
+from training.objectives import Objectives, Targets
 
 if TYPE_CHECKING:
     from torch import nn
-    from transformers import Trainer
-
-    _Trainer = Trainer
-else:
-    _Trainer = object  # mixed into the Trainer; loading transformers here would take seconds
 
 
-class Mixup(_Trainer):
+class Mixup(Objectives):
     """Mixed in before Trainer: its training batches are mixed, its evaluation is not.
 
     With `mixup_pairs` the batches hold the pairs that add_pairs made, and PairCollator brings;
@@ -51,22 +47,17 @@ class Mixup(_Trainer):
         self._place: Place = augmentation.mixup
         self._augmentation = augmentation
         self._forward_pass = (-1, 0)  # optimizer step, forward pass within it
-        self._labels = classifier_of(self.model).config.num_labels
         check_place(self.model, place=self._place, layer=augmentation.mixup_layer)
         self.data_collator = PairCollator(self.data_collator)
-        # Ours is the mean of a forward pass, which the Trainer then divides by their number.
-        self.loss_is_scaled_for_ga = False
 
     def compute_loss(
         self,
         model: "nn.Module",
-        inputs: dict[str, Any],
+        inputs: Mapping[str, Any],
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """The cross entropy to the soft targets, the mean over the batch."""
-        from torch.nn.functional import cross_entropy
-
+        """The objective over the mixed targets, the mean over the batch."""
         if not model.training:
             if LAM in inputs:
                 raise ValueError(
@@ -74,13 +65,14 @@ class Mixup(_Trainer):
                     "Give the rows that add_pairs was given."
                 )
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        inputs = dict(inputs)
-        pairs = self._pairs(inputs)
-        targets = soft_targets(inputs.pop("labels"), pairs, self._labels)
+        read = dict(inputs)
+        pairs = self._pairs(read)
+        own = Targets.taken(read, self.objective.labels)
+        mixed = Targets(pairs.mix(own.labels), None if own.stars is None else pairs.mix(own.stars))
         outputs = mixed_outputs(
-            model, inputs, pairs, place=self._place, layer=self._augmentation.mixup_layer
+            model, read, pairs, place=self._place, layer=self._augmentation.mixup_layer
         )
-        loss = cross_entropy(outputs.logits.float(), targets)
+        loss = self.objective(outputs.logits, mixed, weighted=False)
         return (loss, outputs) if return_outputs else loss
 
     def _pairs(self, inputs: dict[str, Any]) -> Pairs:
