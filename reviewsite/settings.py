@@ -36,6 +36,7 @@ def local_secret_key(path: Path) -> str:
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
 MODELS_DIR = VAR_DIR / "models"
 RUNS_DIR = VAR_DIR / "runs"
+PSEUDO_DIR = VAR_DIR / "pseudo"  # texts that an ensemble labelled
 DATASETS_DIR = Path(env.str("DATASETS_DIR", default=str(VAR_DIR / "datasets"))).resolve()
 
 # Security

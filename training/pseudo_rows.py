@@ -1,0 +1,113 @@
+"""Rows that no person labelled: what an ensemble says of each, as probabilities.
+
+They lie in PSEUDO_DIR/NAME: `train.parquet` has `text`, `p_X` for each label X (each row summing
+to 1), `source_row` (the number of the row in what it was read from, 0 the first) and, where
+members of the ensemble know of stars, `stars_1` .. `stars_10` (each row summing to 1, or ten zeros
+where none is known). `facts.json` says how they came to be.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from classifier.ratings import RATINGS
+from training.reading import DataError, read_table
+
+ROWS = "train.parquet"
+FACTS = "facts.json"
+PROBABILITY = "p_"
+STAR_COLUMNS = tuple(f"stars_{rating}" for rating in RATINGS)
+TOLERANCE = 1e-3  # in the sum of a row; float32 is far closer
+
+
+def read_pseudo_rows(place: Path, labels: Sequence[str]) -> pd.DataFrame:
+    """The rows that lie in `place`, ready to train on.
+
+    Args:
+        place: their folder, or the Parquet file itself.
+        labels: those of the model, in the order of its outputs.
+
+    Returns:
+        Rows of `text`, `soft_labels` (a list of as many floats as labels, in their order, summing
+        to 1) and `soft_stars` (a list of ten floats summing to 1, or ten zeros where unknown).
+
+    Raises:
+        DataError: there are none, their labels are others, or a row is no distribution.
+    """
+    file = place / ROWS if place.is_dir() else place
+    if not file.is_file():
+        raise DataError(
+            f"Pseudo-labelled rows lie in a folder with {ROWS}, but {place} has none. "
+            "Write them: manage.py pseudo_label."
+        )
+    frame = read_table(file)
+    _require_columns(frame, labels, place)
+    if frame.empty:
+        raise DataError(
+            f"Pseudo-labelled rows are at least one, but {place.name} has none. "
+            "Write them anew: manage.py pseudo_label."
+        )
+    if not all(isinstance(text, str) and text.strip() for text in frame["text"]):
+        raise DataError(
+            f"Every pseudo-labelled row has a text, but one of {place.name} is empty. "
+            "Write them anew: manage.py pseudo_label."
+        )
+    soft_labels = _distributions(frame, [PROBABILITY + label for label in labels], place)
+    if STAR_COLUMNS[0] in frame:
+        soft_stars = _distributions(frame, STAR_COLUMNS, place, unknown=True)
+    else:
+        soft_stars = np.zeros((len(frame), len(STAR_COLUMNS)))
+    return pd.DataFrame(
+        {
+            "text": frame["text"],
+            "soft_labels": soft_labels.tolist(),
+            "soft_stars": soft_stars.tolist(),
+        }
+    )
+
+
+def _require_columns(frame: pd.DataFrame, labels: Sequence[str], place: Path) -> None:
+    found = {column.removeprefix(PROBABILITY) for column in frame if column.startswith(PROBABILITY)}
+    if found != set(labels):
+        raise DataError(
+            f"Pseudo-labelled rows have the model's labels ({', '.join(labels)}), but those of "
+            f"{place.name} have {', '.join(sorted(found)) or 'none'}. Label them with models of "
+            "these labels: manage.py pseudo_label."
+        )
+    stars = [column for column in STAR_COLUMNS if column in frame]
+    if "text" not in frame or 0 < len(stars) < len(STAR_COLUMNS):
+        raise DataError(
+            f"Pseudo-labelled rows have text and all or none of {STAR_COLUMNS[0]} .. "
+            f"{STAR_COLUMNS[-1]}, but those of {place.name} have "
+            f"{', '.join(map(str, frame.columns))}. Write them anew: manage.py pseudo_label."
+        )
+
+
+def _distributions(
+    frame: pd.DataFrame, columns: Sequence[str], place: Path, *, unknown: bool = False
+) -> NDArray[np.float64]:
+    """Shape (rows, columns), each row made to sum to exactly 1.
+
+    Args:
+        unknown: whether a row may be all zeros, and stays so.
+    """
+    try:
+        values = frame[list(columns)].to_numpy(np.float64)
+    except (TypeError, ValueError):
+        values = np.full((len(frame), len(columns)), np.nan)
+    sums = values.sum(axis=1)
+    sound = (values >= 0).all(axis=1) & (abs(sums - 1) <= TOLERANCE)
+    if unknown:
+        sound |= (values == 0).all(axis=1)
+    if not sound.all():
+        row = int(np.flatnonzero(~sound)[0])
+        raise DataError(
+            f"{columns[0]} .. {columns[-1]} are probabilities that sum to 1, but row {row + 1} of "
+            f"{place.name} has {', '.join(f'{value:g}' for value in values[row])}. "
+            "Write them anew: manage.py pseudo_label."
+        )
+    whole: NDArray[np.float64] = values / np.where(sums == 0, 1, sums)[:, None]
+    return whole
