@@ -19,7 +19,8 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from classifier.labels import NEGATIVE, POSITIVE
-from classifier.ratings import BELOW_MIDDLE, HIGHEST, LOWEST, RATINGS
+from classifier.ratings import RATINGS
+from training.beliefs import SENTIMENTS, Beliefs, concatenated
 from training.data import row_keys
 from training.reading import DataError
 
@@ -29,28 +30,14 @@ SMOOTHING = 1.0  # added to each feature's count of rows
 STRENGTH = 1.0  # C of the labels, the inverse of their regularization
 STAR_STRENGTH = 0.03  # of the stars, where rows are fewer and nearer to each other
 FOLDS = 5
-HALVES = {NEGATIVE: (LOWEST, BELOW_MIDDLE), POSITIVE: (BELOW_MIDDLE + 1, HIGHEST)}
-"""The lowest and the highest rating that go with each sentiment."""
-
-
-@dataclass(frozen=True)
-class Beliefs:
-    """What one model, or several together, say of texts."""
-
-    labels: NDArray[np.float64]
-    """Shape (texts, labels), each row summing to 1."""
-    stars: NDArray[np.float64] | None
-    """Shape (texts, 10), P(rating = 1) .. P(rating = 10), the five of a sentiment summing to its
-    probability; None where the model knows of none."""
 
 
 @dataclass(frozen=True)
 class _Ratings:
     """The five ratings of one sentiment: cumulative models at the thresholds that occur."""
 
-    label: int
     slots: slice
-    """Of the ten ratings."""
+    """Which of the ten ratings they are."""
     heads: NDArray[np.int64]
     """Which heads say P(rating > j) at rising thresholds j, given the sentiment."""
     spread: NDArray[np.float64]
@@ -75,13 +62,13 @@ class LinearModel:
         self,
         vectorizer: CountVectorizer,
         heads: Sequence[tuple[NDArray[np.float64], float]],
-        label_count: int,
+        labels: Sequence[str],
         ratings: Sequence[_Ratings],
     ) -> None:
+        self.labels = tuple(labels)
         self._vectorizer = vectorizer
         self._weights = np.stack([weights for weights, _ in heads], axis=1)
         self._biases = np.array([bias for _, bias in heads])
-        self._label_count = label_count
         self._ratings = ratings
 
     @classmethod
@@ -123,13 +110,13 @@ class LinearModel:
         heads = [_head(features, truth == label, STRENGTH) for label in told]
         ratings = []
         if sorted(labels) == [NEGATIVE, POSITIVE] and "star_low" in frame:
-            for label, name in enumerate(labels):
-                found, more = _ratings(features, frame, label, HALVES[name], first=len(heads))
+            for name, slots in SENTIMENTS.items():
+                found, more = _ratings(features, frame, labels.index(name), slots, first=len(heads))
                 ratings.append(found)
                 heads += more
             if not any(len(found.heads) for found in ratings):
                 ratings = []  # no stars are known
-        return cls(vectorizer, heads, len(labels), ratings)
+        return cls(vectorizer, heads, labels, ratings)
 
     @property
     def has_stars(self) -> bool:
@@ -138,17 +125,17 @@ class LinearModel:
     def beliefs(self, texts: Sequence[str]) -> Beliefs:
         """What it says of texts; honest only of such as it was not fitted on."""
         scores = expit(self._vectorizer.transform(texts) @ self._weights + self._biases)
-        if self._label_count == 2:
+        if len(self.labels) == 2:
             labels = np.stack([1 - scores[:, 0], scores[:, 0]], axis=1)
         else:
-            each = scores[:, : self._label_count]
+            each = scores[:, : len(self.labels)]
             labels = each / each.sum(axis=1, keepdims=True)
         if not self._ratings:
-            return Beliefs(labels, None)
-        stars = np.empty((len(labels), len(RATINGS)))
+            return Beliefs(self.labels, labels, None)
+        shares = np.empty((len(labels), len(RATINGS)))
         for half in self._ratings:
-            stars[:, half.slots] = half.shares(scores) * labels[:, [half.label]]
-        return Beliefs(labels, stars)
+            shares[:, half.slots] = half.shares(scores)
+        return Beliefs(self.labels, labels, shares)
 
 
 def cross_fitted(
@@ -171,29 +158,25 @@ def cross_fitted(
         )
     keys = frame[group_column].astype(str) if group_column else row_keys(frame)
     owners = np.array([_fold(key, folds) for key in keys], dtype=np.int64)
-    label_beliefs = np.empty((len(frame), len(labels)))
-    star_beliefs = np.empty((len(frame), len(RATINGS)))
-    has_stars = True
+    order, parts = [], []
     for fold in np.unique(owners):
-        inside = owners == fold
-        said = LinearModel.fit(frame[~inside], labels).beliefs(frame["text"][inside].tolist())
-        label_beliefs[inside] = said.labels
-        if said.stars is None:
-            has_stars = False
-        else:
-            star_beliefs[inside] = said.stars
-    return Beliefs(label_beliefs, star_beliefs if has_stars else None)
+        inside = np.flatnonzero(owners == fold)
+        model = LinearModel.fit(frame[owners != fold], labels)
+        order.append(inside)
+        parts.append(model.beliefs(frame["text"].iloc[inside].tolist()))
+    return concatenated(parts).rows(np.argsort(np.concatenate(order)))
 
 
 def _ratings(
-    features: Any, frame: pd.DataFrame, label: int, half: tuple[int, int], *, first: int
+    features: Any, frame: pd.DataFrame, label: int, slots: slice, *, first: int
 ) -> tuple[_Ratings, list[tuple[NDArray[np.float64], float]]]:
     """The five ratings of a label, and its heads.
 
     Args:
         first: the number of its first head among all.
     """
-    lowest, highest = half
+    ratings = np.asarray(RATINGS)[slots]
+    lowest, highest = int(ratings[0]), int(ratings[-1])
     stars = frame[["star_low", "star_high"]].to_numpy()
     # A rating of 3 of 5 covers 5 and 6; the label says which side of the middle it is on.
     known = (frame["label"].to_numpy() == label) & (stars[:, 0] > 0)
@@ -206,20 +189,14 @@ def _ratings(
             thresholds.append(threshold)
             heads.append(_head(features[rows[told]], above[told], STAR_STRENGTH))
     # IMDB has no 5 and 6: they get nothing where a rating beside them in the band occurs.
-    occurs = np.array([((low <= r) & (r <= high)).any() for r in range(lowest, highest + 1)])
-    bands = np.searchsorted(thresholds, np.arange(lowest, highest + 1), side="left")
+    occurs = np.array([((low <= rating) & (rating <= high)).any() for rating in ratings])
+    bands = np.searchsorted(thresholds, ratings, side="left")
     spread = np.zeros((len(thresholds) + 1, len(bands)))
     for band in range(len(spread)):
         inside = bands == band
         chosen = inside & occurs if (inside & occurs).any() else inside
         spread[band, chosen] = 1 / chosen.sum()
-    found = _Ratings(
-        label,
-        slice(lowest - LOWEST, highest - LOWEST + 1),
-        np.arange(first, first + len(heads)),
-        spread,
-    )
-    return found, heads
+    return _Ratings(slots, np.arange(first, first + len(heads)), spread), heads
 
 
 def _head(
