@@ -86,7 +86,7 @@ class Parts:
 def _read(file: Path, names: Sequence[str], rows: int) -> Beliefs | None:
     """What lies there; None where nothing does, or half of it after a power cut."""
     try:
-        with np.load(file) as arrays:
+        with file.open("rb") as opened, np.load(opened) as arrays:
             piece = Beliefs(tuple(names), arrays["labels"], arrays.get("shares"))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         if file.exists():
