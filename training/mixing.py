@@ -21,15 +21,16 @@ from training.card import without_paths
 from training.config import OF_REPLAY, ConfigError, DataConfig
 from training.data import draw_rows, row_keys, training_rows
 from training.provenance import FROZEN, REASONS, REPLAY, REVIEWED_TOO, SOURCES, VERDICT
+from training.stars import HIGH, LOW, NO_STARS
 
 logger = logging.getLogger(__name__)
 
 COLUMNS = (
-    *("text", "label", "rating", "source", "source_row", "text_sha256"),
+    *("text", "label", "rating", LOW, HIGH, "source", "source_row", "text_sha256"),
     *("chosen_by", "reviewed_at", "model"),
 )
 """`source_row` is the prediction's UUID, or the number of the row in the replayed train split;
-the last three, and `rating`, are those of verdicts alone."""
+the last three, and `rating`, are those of verdicts alone. The stars of a verdict are its rating."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,9 @@ def replay_facts(data: DataConfig) -> dict[str, Any]:
 def _verdicts() -> dict[str, pd.DataFrame]:
     """Those whose text is still there by their split, in the order of their predictions."""
     known = [
-        row | {"source": VERDICT, "source_row": row["prediction"]}
+        row
+        | {"source": VERDICT, "source_row": row["prediction"]}
+        | {LOW: row["rating"], HIGH: row["rating"]}
         for row in rows_of(Verdict.objects.with_text())
     ]
     frame = pd.DataFrame(known, columns=[*COLUMNS, "split"])
@@ -101,6 +104,7 @@ def _replayable(data: DataConfig) -> pd.DataFrame:
         rows.assign(
             label=[labels[label] for label in rows["label"]],
             rating=None,
+            **{name: rows.get(name, NO_STARS) for name in (LOW, HIGH)},
             source=REPLAY,
             source_row=rows["source_row"].astype(str),
             text_sha256=[text_digest(text) for text in rows["text"]],
@@ -112,7 +116,8 @@ def _replayable(data: DataConfig) -> pd.DataFrame:
 
 
 def _in_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame[list(COLUMNS)].astype({"rating": "Int64"}).reset_index(drop=True)
+    whole = {"rating": "Int64", LOW: "int64", HIGH: "int64"}
+    return frame[list(COLUMNS)].astype(whole).reset_index(drop=True)
 
 
 def _without(frame: pd.DataFrame, others: pd.DataFrame) -> tuple[pd.DataFrame, int]:

@@ -20,12 +20,14 @@ def with_stars(frames: dict[str, pd.DataFrame], config: DataConfig) -> dict[str,
 
     On a scale of k whole stars each covers its share of the ten ratings: 4 of 5 is a 7 or an 8.
     Of a given range that is no such scale, each tenth is a rating. The scale is found over all
-    frames together.
+    frames together. Frames that have the two columns already, as a run's own rows have, keep them.
 
     Raises:
         DataError: no such column, or a value that is no number or outside the scale.
     """
     column = config.stars_column
+    if all(LOW in frame and HIGH in frame for frame in frames.values()):
+        return frames
     having = {split: frame for split, frame in frames.items() if column and column in frame}
     if not having:
         if column and column != DataConfig.stars_column:

@@ -96,6 +96,8 @@ def test_every_row_says_where_it_comes_from(tmp_path: Path) -> None:
         "text": first.prediction.text,
         "label": NEGATIVE,
         "rating": 2,
+        "star_low": 2,
+        "star_high": 2,
         "source": "verdict",
         "source_row": str(first.prediction.pk),
         "text_sha256": first.prediction.text_sha256,
@@ -110,6 +112,28 @@ def test_every_row_says_where_it_comes_from(tmp_path: Path) -> None:
         assert row["text_sha256"] == text_digest(row["text"])
         assert (row["chosen_by"], row["reviewed_at"], row["model"]) == ("", "", "")
     assert replayed["rating"].isna().all()
+
+
+def test_stars_are_the_ratings_of_verdicts_and_those_of_the_old_data(
+    tmp_path: Path, datasets_dir: Path
+) -> None:
+    review()
+    frame = pd.DataFrame(
+        {"text": OLD, "label": ["neg", "pos"] * 100, "points": [4] * (len(OLD) - 1) + [1]}
+    )
+    frame.to_csv(datasets_dir / "old" / "train.csv", index=False)
+
+    rows = mixed(tmp_path / "run", replay_dataset="old", stars_column="points")[TRAIN]
+
+    of_verdicts = rows[rows["source"] == "verdict"]
+    assert of_verdicts["star_low"].tolist() == of_verdicts["rating"].tolist()
+    replayed = rows[(rows["source"] == "replay") & (rows["text"] != OLD[-1])]
+    assert set(zip(replayed["star_low"], replayed["star_high"], strict=True)) == {(7, 8)}
+    data = with_reviewed(
+        config(replay_dataset="old", stars_column="points"), tmp_path / "other"
+    ).data
+    train = load_splits(data, datasets_dir=datasets_dir, seed=0).train
+    assert train[["star_low", "star_high"]].to_numpy().min() > 0
 
 
 @pytest.mark.parametrize(("per_verdict", "count"), [(1.0, 20), (2.5, 50), (0.01, 1), (99.0, 200)])
