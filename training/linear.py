@@ -145,7 +145,8 @@ def cross_fitted(
 
     Args:
         frame: as for LinearModel.fit.
-        group_column: column whose equal values stay together; "" groups by text.
+        group_column: column whose equal values stay together; "" groups by text, and so are rows
+            without a value.
         folds: models that are fitted, 2 or more.
 
     Raises:
@@ -156,7 +157,9 @@ def cross_fitted(
             f"group_column must be a column of the data, but {group_column!r} is not among "
             f"{', '.join(map(str, frame.columns))}. Check --group-column."
         )
-    keys = frame[group_column].astype(str) if group_column else row_keys(frame)
+    keys = pd.Series(list(row_keys(frame)), index=frame.index)
+    if group_column:  # rows of a further data set have none
+        keys = frame[group_column].astype(str).where(frame[group_column].notna(), keys)
     owners = np.array([_fold(key, folds) for key in keys], dtype=np.int64)
     order, parts = [], []
     for fold in np.unique(owners):

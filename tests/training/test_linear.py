@@ -148,9 +148,11 @@ def test_cross_fitting_never_reads_a_row_of_the_same_group() -> None:
     seen = LinearModel.fit(rows, LABELS).beliefs(rows["text"].tolist()).labels.argmax(axis=1)
     honest = cross_fitted(rows, LABELS, group_column="movie").labels.argmax(axis=1)
     by_text = cross_fitted(rows, LABELS).labels.argmax(axis=1)
+    none = cross_fitted(rows.assign(movie=None), LABELS, group_column="movie").labels
     assert (seen == truth).mean() == 1
     assert (honest == truth).mean() < 0.65
     assert (by_text == truth).mean() > 0.9
+    assert (none.argmax(axis=1) == by_text).all()
 
 
 def test_cross_fitting_gives_stars_and_every_row_its_own() -> None:

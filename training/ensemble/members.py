@@ -10,12 +10,11 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 from django.conf import settings
-from numpy.typing import NDArray
 from scipy.special import softmax
 
 from classifier.artefact import Artefact, open_artefact
 from classifier.predictor import Predictor, open_predictor
-from training.beliefs import SENTIMENTS, Beliefs, concatenated
+from training.beliefs import Beliefs, concatenated
 from training.data import row_keys
 from training.linear import LinearModel, cross_fitted
 from training.reading import DataError
@@ -153,11 +152,3 @@ def open_members(
             f" but {', '.join(sorted(taken))} is taken. Mend --models, or rename a model."
         )
     return members
-
-
-def star_shares(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A star head's ten logits as shares within each sentiment; both of shape (texts, 10)."""
-    shares = np.empty_like(logits)
-    for ratings in SENTIMENTS.values():
-        shares[:, ratings] = softmax(logits[:, ratings], axis=1)
-    return shares

@@ -12,6 +12,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from django.core.management import CommandError, call_command
@@ -86,6 +87,10 @@ def test_an_ensemble_labels_texts_and_says_how_good_it_is(site_dir: Path) -> Non
     assert rows["text"].tolist() == raw["text"].tolist()
     told = [any(word in text.split() for word in tiny.POSITIVE_WORDS) for text in rows["text"]]
     assert ((rows["soft_labels"].str[1] > 0.5) == told).mean() > 0.9
+    stars = np.array(rows["soft_stars"].tolist())
+    expected = [max(BY_STARS, key=lambda star: text.count(BY_STARS[star])) for text in raw["text"]]
+    assert stars.sum(axis=1) == pytest.approx(1)
+    assert (stars.argmax(axis=1) + 1 == expected).mean() > 0.7
     assert "40 rows are in" in said
     for name in ("one", "two", "linear", "ensemble"):
         assert f"\n{name}" in said
