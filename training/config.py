@@ -5,10 +5,13 @@ The sections are the tables of a recipe file and, field by field, the flags of
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import PurePath
-from types import UnionType
-from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Any, Literal
+
+from training.sections import ConfigError as ConfigError
+from training.sections import Sections, option
+from training.sections import require as _require
 
 BUNDLED = "minilm"  # the base model that ships with the product
 AUTO = "auto"
@@ -20,23 +23,6 @@ OF_REPLAY = (
     *("test_split", "test_fraction", "stars_column", "stars_range"),
 )
 """The parameters that describe replay_dataset, where there is one, and otherwise dataset."""
-
-
-class ConfigError(ValueError):
-    """A parameter breaks its rule; the message says rule, value and remedy.
-
-    Attributes:
-        parts: the three by themselves, where the rule is one of this module.
-    """
-
-    parts: tuple[str, str, str] | None = None
-
-
-def _require(holds: bool, rule: str, value: object, remedy: str) -> None:
-    if not holds:
-        error = ConfigError(f"{rule}, but it is {value!r}. {remedy}")
-        error.parts = (rule, repr(value), remedy)
-        raise error
 
 
 def stars_range(value: str) -> tuple[float, float]:
@@ -57,11 +43,6 @@ def stars_range(value: str) -> tuple[float, float]:
         "Try 1-5.",
     )
     return ends
-
-
-def option(help_text: str, **kwargs: Any) -> Any:
-    """A dataclass field with the help text of its flag."""
-    return field(metadata={"help": help_text}, **kwargs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,8 +154,8 @@ class DataConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelConfig:
-    """Which model is fine-tuned, and which of its weights."""
+class BaseConfig:
+    """Which model a run starts from, and which of its weights it trains."""
 
     base_model: str = option(
         "'minilm' (bundled), 'starter', a model's name or directory, or a Hub id", default="minilm"
@@ -185,21 +166,10 @@ class ModelConfig:
     )
     lora_rank: int = option("rank of the adapter's matrices", default=32)
     lora_alpha: int = option("the adapter is scaled by lora_alpha / lora_rank", default=64)
-    star_head: bool = option(
-        "learn the ten ratings beside the label where the data have stars and the two sentiments",
-        default=True,
-    )
     dropout: float = option(
         "dropout in the encoder, 0..1; above 0 halves the speed on a CPU", default=0.0
     )
     max_length: int = option("tokens of a text that training sees", default=256)
-    pair_truncation: Literal["only_second", "longest_first"] = option(
-        "of a pair that is too long, the second text is cut, or whichever is longer",
-        default="only_second",
-    )
-    long_texts: Literal["head", "head_tail"] = option(
-        "of a longer text, training sees its head, or its head and its tail", default="head_tail"
-    )
 
     def __post_init__(self) -> None:
         _require(self.lora_rank > 0, "lora_rank must be positive", self.lora_rank, "Try 32.")
@@ -211,8 +181,25 @@ class ModelConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
-    """How the weights are moved."""
+class ModelConfig(BaseConfig):
+    """Which model is fine-tuned, and what it reads of a text."""
+
+    star_head: bool = option(
+        "learn the ten ratings beside the label where the data have stars and the two sentiments",
+        default=True,
+    )
+    pair_truncation: Literal["only_second", "longest_first"] = option(
+        "of a pair that is too long, the second text is cut, or whichever is longer",
+        default="only_second",
+    )
+    long_texts: Literal["head", "head_tail"] = option(
+        "of a longer text, training sees its head, or its head and its tail", default="head_tail"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizationConfig:
+    """How the weights are moved, by training of any kind."""
 
     epochs: float = option("passes over the training rows", default=2.0)
     learning_rate: float = option("peak learning rate of AdamW", default=5e-4)
@@ -239,13 +226,6 @@ class TrainingConfig:
     device: Literal["auto", "cpu", "cuda"] = option("where to train", default="auto")
     evaluations_per_epoch: int = option(
         "validations, each with a checkpoint, in one epoch", default=1
-    )
-    untuned_rows: int = option(
-        "measure the untuned model first, on this many validation rows drawn by seed; 0 does not",
-        default=0,
-    )
-    star_weight: float = option(
-        "weight of the star head's loss beside the label's, which has 1", default=1.0
     )
     seed: int = option("the one seed: carving, sampling, initial weights", default=0)
 
@@ -282,11 +262,27 @@ class TrainingConfig:
             self.gradient_accumulation,
             "Try 1.",
         )
+        _require(self.seed >= 0, "seed must be 0 or more", self.seed, "Try 0.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(OptimizationConfig):
+    """How a classifier is trained."""
+
+    untuned_rows: int = option(
+        "measure the untuned model first, on this many validation rows drawn by seed; 0 does not",
+        default=0,
+    )
+    star_weight: float = option(
+        "weight of the star head's loss beside the label's, which has 1", default=1.0
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         _require(
             self.untuned_rows >= 0, "untuned_rows must be 0 or more", self.untuned_rows, "Try 200."
         )
         _require(self.star_weight > 0, "star_weight must be positive", self.star_weight, "Try 1.")
-        _require(self.seed >= 0, "seed must be 0 or more", self.seed, "Try 0.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -390,19 +386,9 @@ class PublishingConfig:
     private: bool = option("whether a repository made by pushing is private", default=True)
 
 
-SECTIONS: dict[str, type] = {
-    "data": DataConfig,
-    "model": ModelConfig,
-    "augmentation": AugmentationConfig,
-    "training": TrainingConfig,
-    "distillation": DistillationConfig,
-    "publishing": PublishingConfig,
-}
-
-
 @dataclass(frozen=True, kw_only=True)
-class FinetuningConfig:
-    """One run: the sections of a recipe."""
+class FinetuningConfig(Sections):
+    """One fine-tuning run."""
 
     data: DataConfig
     model: ModelConfig
@@ -411,70 +397,25 @@ class FinetuningConfig:
     distillation: DistillationConfig
     publishing: PublishingConfig
 
-    @classmethod
-    def from_sections(cls, sections: Mapping[str, Mapping[str, Any]]) -> Self:
-        """Build from `{"data": {...}, "model": {...}, ...}`; what is left out has its default.
 
-        Raises:
-            ConfigError: an unknown section or key, a wrong type, or a broken rule.
-        """
-        unknown = sorted(set(sections) - set(SECTIONS))
-        _require(
-            not unknown,
-            f"The sections are {', '.join(SECTIONS)}",
-            ", ".join(unknown),
-            "Rename or remove it.",
-        )
-        return cls(
-            **{
-                name: _section(name, kind, sections.get(name, {}))
-                for name, kind in SECTIONS.items()
-            }
-        )
-
-    def to_sections(self) -> dict[str, dict[str, Any]]:
-        return asdict(self)
+SECTIONS = FinetuningConfig.kinds()
 
 
 def with_overrides(
-    sections: Mapping[str, Mapping[str, Any]], overrides: Mapping[str, Any]
+    sections: Mapping[str, Mapping[str, Any]],
+    overrides: Mapping[str, Any],
+    *,
+    kinds: Mapping[str, type] = SECTIONS,
 ) -> dict[str, dict[str, Any]]:
-    """`sections` with each override put into the section that has a field of its name."""
-    merged = {name: dict(sections.get(name, {})) for name in {*SECTIONS, *sections}}
+    """`sections` with each override put into the section that has a field of its name.
+
+    Args:
+        kinds: the class of each section.
+    """
+    merged = {name: dict(sections.get(name, {})) for name in {*kinds, *sections}}
     for key, value in overrides.items():
         section = next(
-            name for name, kind in SECTIONS.items() if key in {item.name for item in fields(kind)}
+            name for name, kind in kinds.items() if key in {item.name for item in fields(kind)}
         )
         merged[section][key] = value
     return merged
-
-
-def _section(name: str, kind: type, values: Mapping[str, Any]) -> Any:
-    hints = get_type_hints(kind)
-    for key, value in values.items():
-        _require(
-            key in hints, f"[{name}] has the keys {', '.join(hints)}", key, "Rename or remove it."
-        )
-        _check_type(f"{name}.{key}", hints[key], value)
-    missing = [
-        item.name for item in fields(kind) if item.name == "dataset" and "dataset" not in values
-    ]
-    _require(not missing, "A run needs a data set", "nothing", "Give --dataset.")
-    return kind(
-        **{key: float(value) if hints[key] is float else value for key, value in values.items()}
-    )
-
-
-def _check_type(key: str, hint: Any, value: object) -> None:
-    if get_origin(hint) is Literal:
-        choices = get_args(hint)
-        _require(value in choices, f"{key} is one of {', '.join(choices)}", value, "Choose one.")
-        return
-    # bool is an int to Python, and 2 is a fine float.
-    accepted: type | UnionType = int | float if hint is float else hint
-    _require(
-        isinstance(value, accepted) and (hint is bool or not isinstance(value, bool)),
-        f"{key} must be of type {hint.__name__}",
-        value,
-        "Mend its type.",
-    )
