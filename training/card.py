@@ -21,7 +21,7 @@ INDEXED = tuple(key for key in SHOWN if key != "majority_baseline")
 LICENCES = {minilm.NAME: "apache-2.0"}
 DATA_FILES = (".csv", ".jsonl", ".parquet")
 TASK = {"type": "text-classification", "name": "Text Classification"}
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 _LICENCE_LINE = re.compile(r"^license:[ \t]*[\"']?([\w.-]+)[\"']?[ \t]*$", re.MULTILINE)
 
 
@@ -37,14 +37,8 @@ def model_card(name: str, facts: Mapping[str, Any]) -> str:
         for key, title in SHOWN.items()
         if f"test_{key}" in metrics
     )
-    parameters = "\n".join(
-        f"- {key}: {value}"
-        for section in without_paths(config).values()
-        for key, value in section.items()
-        if value != ""
-    )
     revision = f" (revision {facts['base_revision']})" if facts["base_revision"] else ""
-    licence = _licence(facts)
+    licence = licence_in(facts)
     terms = (
         f"The base model's licence is {licence}."
         if licence
@@ -75,7 +69,7 @@ of them says how sure the model is, not how many stars people would give.
 
 ## Parameters
 
-{parameters}
+{parameters_of(config)}
 """
 
 
@@ -98,6 +92,16 @@ def _data(facts: Mapping[str, Any]) -> str:
 {said}
 
 """
+
+
+def parameters_of(sections: Mapping[str, Mapping[str, Any]]) -> str:
+    """A config's parameters as a list, those left out that are empty."""
+    return "\n".join(
+        f"- {key}: {value}"
+        for section in without_paths(sections).values()
+        for key, value in section.items()
+        if value != ""
+    )
 
 
 def without_paths(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -137,12 +141,12 @@ def _front_matter(name: str, facts: Mapping[str, Any]) -> str:
 
     data = dataset_name(facts["config"])
     front: dict[str, Any] = {"library_name": "transformers", "pipeline_tag": TASK["type"]}
-    if licence := _licence(facts):
+    if licence := licence_in(facts):
         front["license"] = licence
     # The Hub refuses a card whose base_model or datasets are not ids of it.
-    if _HUB_ID.fullmatch(facts["base_model"]):
+    if HUB_ID.fullmatch(facts["base_model"]):
         front |= {"base_model": facts["base_model"], "base_model_relation": "finetune"}
-    if _HUB_ID.fullmatch(data):
+    if HUB_ID.fullmatch(data):
         front["datasets"] = [data]
     front["tags"] = ["reviewsite"]
     measured = [
@@ -157,7 +161,8 @@ def _front_matter(name: str, facts: Mapping[str, Any]) -> str:
     return yaml.safe_dump(front, sort_keys=False, allow_unicode=True)
 
 
-def _licence(facts: Mapping[str, Any]) -> str:
+def licence_in(facts: Mapping[str, Any]) -> str:
+    """The licence of the base model that a run's facts give, "" where it is not known."""
     return str(facts.get("base_licence") or LICENCES.get(facts["base_model"], ""))
 
 

@@ -63,7 +63,7 @@ def load_splits(config: DataConfig, *, datasets_dir: Path, seed: int) -> Labelle
     labels, frames = _labelled(
         {name: found[split] for name, split in wanted.items() if split in found}, config
     )
-    frames["train"], group_column = _grouped(frames["train"], config, datasets_dir)
+    frames["train"], group_column = grouped(frames["train"], config, datasets_dir)
     for name, fraction in (
         ("test", config.test_fraction),
         ("validation", config.validation_fraction),
@@ -128,7 +128,7 @@ def training_rows(
     labels, frames = _labelled({"train": train}, config)
     rows = frames["train"]
     if config.test_split not in found:
-        rows, group_column = _grouped(rows, config, datasets_dir)
+        rows, group_column = grouped(rows, config, datasets_dir)
         rows, _ = carve(rows, config.test_fraction, group_column=group_column, salt="test")
     return rows, labels
 
@@ -175,7 +175,7 @@ def _with_train(config: DataConfig, datasets_dir: Path) -> dict[str, pd.DataFram
     return found
 
 
-def _grouped(
+def grouped(
     train: pd.DataFrame, config: DataConfig, datasets_dir: Path
 ) -> tuple[pd.DataFrame, str]:
     """The training rows with their group, and its column's name here; "" groups by text."""
@@ -217,7 +217,7 @@ def _labelled(
         frame = frame.assign(label=names)[names != UNLABELLED]
         for column in columns.values():
             if column != "label":
-                frame[column] = _clean_texts(frame[column], split)
+                frame[column] = clean_texts(frame[column], split)
         cleaned[split] = frame.reset_index(drop=True)
     names_found = sorted({name for frame in cleaned.values() for name in frame["label"]})
     if not names_found:
@@ -272,7 +272,12 @@ def _label_order(names: list[str], config: DataConfig) -> tuple[dict[str, int], 
     return order, labels
 
 
-def _clean_texts(texts: "pd.Series[Any]", split: str) -> list[str]:
+def clean_texts(texts: "pd.Series[Any]", split: str) -> list[str]:
+    """The texts as all doors of the site take them.
+
+    Raises:
+        DataError: one of them is none; the message has its row in `split`.
+    """
     cleaned = []
     for number, text in zip(texts.index + 1, texts, strict=True):
         try:

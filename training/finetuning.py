@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from training import records
 from training.augmentation import augment_rows
 from training.card import licence_of, model_card, without_paths
 from training.checkpoints import last_good_checkpoint, model_bytes, room_required
@@ -19,6 +20,7 @@ from training.data import LabelledSplits, load_splits
 from training.distribution import from_main, is_main_process, join, process_count
 from training.evaluation import evaluate_in_detail
 from training.export import draft_of, publish, save_adapter, save_artefact, write_json
+from training.history import train_loss, without_timings
 from training.hub import Hub, HubError, push_model
 from training.hub.connection import require_repo_id
 from training.names import require_new_name
@@ -124,10 +126,10 @@ def run_finetuning(
         observer.stage("training")
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         observer.stage("measuring")
-        metrics = _without_timings(
+        metrics = without_timings(
             {
                 **untuned,
-                "train_loss": _train_loss(trainer.state.log_history),
+                "train_loss": train_loss(trainer.state.log_history),
                 **trainer.evaluate(metric_key_prefix="validation"),
             }
         )
@@ -172,7 +174,7 @@ def prepare(
     model, tokenizer = load_base(base, config.model, splits.labels, stars=stars)
     if is_main_process():
         run_dir.mkdir(parents=True, exist_ok=True)
-        write_json(run_dir / "config.json", config.to_sections())
+        write_json(run_dir / records.CONFIG, config.to_sections())
     rows = _training_rows(splits, config, run_dir)
     train, validation = (
         tokenize(with_targets(frame, splits.labels, stars=stars), tokenizer, config.model)
@@ -196,14 +198,7 @@ def recorded_config(runs_dir: Path, name: str) -> FinetuningConfig:
     Raises:
         ConfigError: there is no such run.
     """
-    record = runs_dir / name / "config.json"
-    if not record.is_file():
-        known = sorted(path.parent.name for path in runs_dir.glob("*/config.json"))
-        raise ConfigError(
-            f"Only a run that was started can be resumed, and those are "
-            f"{', '.join(known) or 'none'}, but it is {name!r}. Check --name."
-        )
-    return FinetuningConfig.from_sections(json.loads(record.read_text(encoding="utf-8")))
+    return records.recorded_config(FinetuningConfig, runs_dir, name)
 
 
 def _published_facts(model_dir: Path, config: FinetuningConfig) -> dict[str, Any] | None:
@@ -244,16 +239,6 @@ def _track_facts(tracker: Tracker, facts: dict[str, Any], model_dir: Path, run_d
     tracker.metrics(facts["metrics"])
     for path in (model_dir, run_dir / "report.html", run_dir / "pictures"):
         tracker.artefact(path)
-
-
-def _train_loss(log_history: list[dict[str, float]]) -> float:
-    """Mean loss of all steps; the Trainer's own forgets those before a resume."""
-    total, last = 0.0, 0.0
-    for logs in log_history:
-        if "loss" in logs:
-            total += logs["loss"] * (logs["step"] - last)
-            last = logs["step"]
-    return total / last
 
 
 def _training_rows(splits: LabelledSplits, config: FinetuningConfig, run_dir: Path) -> Any:
@@ -386,13 +371,4 @@ def _facts(
         "base_licence": licence_of(Path(base.source)) if Path(base.source).is_dir() else "",
         "seconds": round(seconds),
         "config": without_paths(config.to_sections()),
-    }
-
-
-def _without_timings(measured: dict[str, float]) -> dict[str, float]:
-    timings = ("_runtime", "_per_second", "_preparation_time")
-    return {
-        key: value
-        for key, value in measured.items()
-        if key != "epoch" and not key.endswith(timings)
     }

@@ -36,6 +36,26 @@ def finite(content: Any) -> Any:
     return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
+def train_loss(log_history: Iterable[Mapping[str, float]]) -> float:
+    """Mean loss of all steps; the Trainer's own forgets those before a resume."""
+    total, last = 0.0, 0.0
+    for logs in log_history:
+        if "loss" in logs:
+            total += logs["loss"] * (logs["step"] - last)
+            last = logs["step"]
+    return total / last
+
+
+def without_timings(measured: Mapping[str, float]) -> dict[str, float]:
+    """What the Trainer measured, less how long that took."""
+    timings = ("_runtime", "_per_second", "_preparation_time")
+    return {
+        key: value
+        for key, value in measured.items()
+        if key != "epoch" and not key.endswith(timings)
+    }
+
+
 def _evenly(rows: Sequence[T], count: int) -> list[T]:
     """`count` of `rows`, as far apart as can be, the last always among them."""
     if len(rows) <= count:

@@ -1,23 +1,19 @@
 """What a run would do and how long it would take, without doing it: `finetune --dry-run`."""
 
-import json
 import tempfile
-import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from training.augmentation.balance import rows_wanted
 from training.checkpoints import checkpoint_bytes, model_bytes
 from training.config import FinetuningConfig
 from training.evaluation import token_counts
 from training.finetuning import Preparation, prepare
+from training.timing import duration, megabytes, steps_of, time_of_batches, training_step
 
-QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)  # of the rows' lengths, at which a batch is timed
 SAMPLED_ROWS = 500  # test rows whose full length is counted
 
 
@@ -47,19 +43,19 @@ class Plan:
         rows = ", ".join(f"{name} {count:,}" for name, count in self.rows.items() if count)
         labels = ", ".join(f"{name} {count:,}" for name, count in self.train_labels.items())
         tokens = ", ".join(f"{name} {count:,}" for name, count in self.tokens.items())
-        times = ", ".join(f"{name} {_duration(each)}" for name, each in self.seconds.items())
+        times = ", ".join(f"{name} {duration(each)}" for name, each in self.seconds.items())
         return "\n".join(
             [
-                to_toml(self.config),
+                self.config.to_toml(),
                 f"rows         {rows}",
                 f"labels       {labels} (training rows)",
                 f"tokens       {tokens} (of a training row)",
                 f"model        {self.base}: {self.weights:,} weights, {self.trained_weights:,} of "
                 f"them trained, on {self.device} in {self.precision}",
                 f"steps        {self.steps:,}, with {self.validations} validations",
-                f"disk         {_megabytes(self.model_bytes)} for the model, "
-                f"{_megabytes(self.checkpoint_bytes)} for each of at most three checkpoints",
-                f"time, about  {_duration(sum(self.seconds.values()))}: {times}",
+                f"disk         {megabytes(self.model_bytes)} for the model, "
+                f"{megabytes(self.checkpoint_bytes)} for each of at most three checkpoints",
+                f"time, about  {duration(sum(self.seconds.values()))}: {times}",
             ]
         )
 
@@ -92,7 +88,7 @@ def _plan(prepared: Preparation, config: FinetuningConfig, written: int) -> Plan
     train: Any = trainer.train_dataset
     lengths = np.asarray(train["length"])
     share = (len(train) + written) / len(train)
-    steps = round(_steps(trainer) * share)
+    steps = round(steps_of(trainer) * share)
     validations = -(-steps // round((trainer.args.eval_steps or steps) * share))
     sizes = [item.numel() for item in model.parameters()]
     trained = [item.numel() for item in model.parameters() if item.requires_grad]
@@ -119,23 +115,17 @@ def _plan(prepared: Preparation, config: FinetuningConfig, written: int) -> Plan
     )
 
 
-def _steps(trainer: Any) -> int:
-    arguments = trainer.args
-    rows = arguments.train_batch_size * arguments.gradient_accumulation_steps
-    return int(np.ceil(-(-len(trainer.train_dataset) // rows) * arguments.num_train_epochs))
-
-
 def _seconds(prepared: Preparation, *, steps: int, validations: int) -> dict[str, float]:
     trainer: Any = prepared.trainer
     validation = trainer.eval_dataset
-    step = _time_of_batches(
+    step = time_of_batches(
         trainer.get_train_dataloader(),
         trainer.train_dataset["length"],
         trainer.args.train_batch_size,
-        _training_step(trainer),
+        training_step(trainer),
     )
     size = min(trainer.args.eval_batch_size, len(validation))
-    reading = _time_of_batches(
+    reading = time_of_batches(
         trainer.get_eval_dataloader(),
         validation["length"],
         size,
@@ -153,66 +143,3 @@ def _seconds(prepared: Preparation, *, steps: int, validations: int) -> dict[str
         "validation": a_row * len(validation) * (validations + 1),
         "test": a_row * len(test) * longer,
     }
-
-
-def _training_step(trainer: Any) -> Callable[[Any], None]:
-    trainer.create_optimizer()
-    trainer.current_gradient_accumulation_steps = 1  # as its own loop sets it
-
-    def step(batch: Any) -> None:
-        trainer.training_step(trainer.model, batch)
-        trainer.optimizer.step()
-        trainer.optimizer.zero_grad()
-
-    return step
-
-
-def _time_of_batches(
-    loader: Any, lengths: Sequence[int], size: int, work: Callable[[Any], None]
-) -> float:
-    """Mean seconds of a batch, timed at quantiles of the length: a batch has rows of like length.
-
-    Args:
-        loader: its data set and collate_fn make the batches.
-        lengths: tokens of each row.
-    """
-    order = np.argsort(lengths, kind="stable")
-    batches = [
-        loader.collate_fn([loader.dataset[row] for row in _around(order, quantile, size)])
-        for quantile in QUANTILES
-    ]
-    work(dict(batches[-1]))  # the first takes longer: memory, kernels
-    seconds = []
-    for batch in batches:
-        started = time.perf_counter()
-        work(dict(batch))
-        seconds.append(time.perf_counter() - started)
-    return float(np.mean(seconds))
-
-
-def _around(order: NDArray[np.int64], quantile: float, size: int) -> list[int]:
-    start = min(int(quantile * len(order)), max(0, len(order) - size))
-    rows: list[int] = order[start : start + size].tolist()
-    return rows
-
-
-def to_toml(config: FinetuningConfig) -> str:
-    """The parameters as a recipe file."""
-    return "\n".join(
-        line
-        for section, values in config.to_sections().items()
-        # A JSON string, number or truth value is one of TOML, too.
-        for line in (f"[{section}]", *(f"{k} = {json.dumps(v)}" for k, v in values.items()), "")
-    )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.0f} MB"

@@ -1,6 +1,7 @@
 """Where a data set is found, and its files as tables."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -29,8 +30,13 @@ def locate(name: str, *, datasets_dir: Path) -> Path | None:
     return None
 
 
-def read_dataset(name: str, *, datasets_dir: Path) -> dict[str, pd.DataFrame]:
+def read_dataset(
+    name: str, *, datasets_dir: Path, splits: Sequence[str] = SPLITS
+) -> dict[str, pd.DataFrame]:
     """The raw splits of a data set: a local one first, else the Hub's.
+
+    Args:
+        splits: the names that are looked for in a folder; one of the Hub gives all it has.
 
     Raises:
         DataError: neither has it, or a local file cannot be read.
@@ -41,13 +47,13 @@ def read_dataset(name: str, *, datasets_dir: Path) -> dict[str, pd.DataFrame]:
     if path.is_dir():
         files = {
             split: file
-            for split in SPLITS
+            for split in splits
             for suffix in READERS
             if (file := path / f"{split}{suffix}").is_file()
         }
         if not files:
             raise DataError(
-                f"A folder of splits holds train, validation or test as "
+                f"A folder of splits holds {', '.join(splits[:-1])} or {splits[-1]} as "
                 f"{', '.join(READERS)}, but {path} has none of them. Rename its files."
             )
         return {split: read_table(file) for split, file in files.items()}

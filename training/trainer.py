@@ -12,7 +12,15 @@ from classifier.artefact import STARTER, open_artefact
 from classifier.labels import NEGATIVE, POSITIVE
 from classifier.starter import base as minilm
 from training.checkpoints import StagedCheckpoints
-from training.config import BUNDLED, ConfigError, FinetuningConfig, ModelConfig, TrainingConfig
+from training.config import (
+    BUNDLED,
+    BaseConfig,
+    ConfigError,
+    FinetuningConfig,
+    ModelConfig,
+    OptimizationConfig,
+    TrainingConfig,
+)
 from training.distribution import process_count
 from training.hub import HubError, require_on_hub
 from training.metrics import classification_metrics
@@ -24,7 +32,13 @@ from training.targets import STARS
 if TYPE_CHECKING:
     import pandas as pd
     from datasets import Dataset
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
+    from transformers import (
+        PreTrainedConfig,
+        PreTrainedModel,
+        PreTrainedTokenizerBase,
+        Trainer,
+        TrainingArguments,
+    )
 
 DROPOUTS = (
     *("hidden_dropout_prob", "attention_probs_dropout_prob"),  # BERT and its kin
@@ -45,7 +59,7 @@ class Base:
     revision: str
 
 
-def find_base(config: ModelConfig, *, models_dir: Path) -> Base:
+def find_base(config: BaseConfig, *, models_dir: Path) -> Base:
     """What `base_model` names: the bundled encoder, a model of this site, a directory, a Hub id.
 
     Raises:
@@ -81,18 +95,45 @@ def load_base(
         stars: whether its last layer gets ten more outputs, one a rating; they begin as the star
             head that the base has, if it has one.
     """
-    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoModelForSequenceClassification
+
+    source, settings, tokenizer = open_base(
+        base,
+        config,
+        id2label=dict(enumerate(labels)),
+        label2id={name: index for index, name in enumerate(labels)},
+    )
+    model = AutoModelForSequenceClassification.from_pretrained(
+        **source, config=settings, ignore_mismatched_sizes=True, use_safetensors=True
+    )
+    if stars:
+        from classifier.star_head import read_star_head, widen
+
+        widen(model, read_star_head(Path(base.source)))
+    if config.method == "lora":
+        model = _with_adapter(model, config)
+    return model, tokenizer
+
+
+def open_base(
+    base: Base, config: BaseConfig, **changed: Any
+) -> "tuple[dict[str, Any], PreTrainedConfig, PreTrainedTokenizerBase]":
+    """What from_pretrained is told to find the model, its settings, and its tokenizer.
+
+    Args:
+        changed: settings that take the place of the base's.
+
+    Raises:
+        ConfigError: there is no such model.
+    """
+    from transformers import AutoConfig, AutoTokenizer
 
     source: dict[str, Any] = {"pretrained_model_name_or_path": base.source}
     if config.base_revision:
         source["revision"] = config.base_revision
     try:
         require_on_hub(base.source, "model", revision=config.base_revision)
-        settings = AutoConfig.from_pretrained(
-            **source,
-            id2label=dict(enumerate(labels)),
-            label2id={name: index for index, name in enumerate(labels)},
-        )
+        settings = AutoConfig.from_pretrained(**source, **changed)
     except (HubError, OSError, ValueError) as error:
         raise ConfigError(
             "base_model must be 'minilm', 'starter', a model of this site, a model's directory, "
@@ -107,16 +148,7 @@ def load_base(
     tokenizer.model_max_length = min(
         int(tokenizer.model_max_length), getattr(settings, "max_position_embeddings", 512)
     )
-    model = AutoModelForSequenceClassification.from_pretrained(
-        **source, config=settings, ignore_mismatched_sizes=True, use_safetensors=True
-    )
-    if stars:
-        from classifier.star_head import read_star_head, widen
-
-        widen(model, read_star_head(Path(base.source)))
-    if config.method == "lora":
-        model = _with_adapter(model, config)
-    return model, tokenizer
+    return source, settings, tokenizer
 
 
 def _with_adapter(model: Any, config: ModelConfig) -> Any:
@@ -156,7 +188,7 @@ def gains_from_bf16(*, cpu: bool) -> bool:
     return bool(torch.cpu._is_amx_tile_supported())
 
 
-def trains_on_cpu(training: TrainingConfig) -> bool:
+def trains_on_cpu(training: OptimizationConfig) -> bool:
     """Whether `device` and the machine mean the processor.
 
     Raises:
@@ -194,7 +226,7 @@ def build_trainer(
         ConfigError: the device is not there, or cannot compute in the precision asked for.
     """
     import torch
-    from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
+    from transformers import DataCollatorWithPadding, Trainer
 
     from training.augmentation.balance import class_weights
     from training.augmentation.mixup import Mixup, add_pairs
@@ -217,39 +249,10 @@ def build_trainer(
         if augmentation.mixup_pairs:
             train = add_pairs(train, augmentation, seed=training.seed)
     finetuning_trainer: Any = type("FinetuningTrainer", kinds, {})
-    cpu = trains_on_cpu(training)
-    rows_per_step = training.batch_size * training.gradient_accumulation * process_count()
-    steps_per_epoch = math.ceil(len(train) / rows_per_step)
-    total_steps = math.ceil(steps_per_epoch * training.epochs)
-    evaluation_steps = min(total_steps, math.ceil(steps_per_epoch / training.evaluations_per_epoch))
-    bf16 = training.precision == "bf16" or (
-        training.precision == "auto" and gains_from_bf16(cpu=cpu)
-    )
-    arguments = TrainingArguments(
-        output_dir=str(run_dir / "checkpoints"),
-        num_train_epochs=training.epochs,
-        learning_rate=training.learning_rate,
-        per_device_train_batch_size=training.batch_size,
-        per_device_eval_batch_size=32,
-        gradient_accumulation_steps=training.gradient_accumulation,
-        activation_checkpointing=training.gradient_checkpointing,
-        weight_decay=training.weight_decay,
-        warmup_steps=training.warmup_steps or math.ceil(training.warmup_fraction * total_steps),
-        lr_scheduler_type=training.scheduler,
-        bf16=bf16,
-        fp16=training.precision == "fp16",
-        use_cpu=cpu,
-        eval_strategy="steps",
-        eval_steps=evaluation_steps,
-        save_strategy="steps",
-        save_steps=evaluation_steps,
-        load_best_model_at_end=True,
-        metric_for_best_model="loss",
-        logging_steps=max(1, min(25, total_steps // 10)),
-        seed=training.seed,
-        data_seed=training.seed,
-        dataloader_pin_memory=False,
-        report_to=[],
+    arguments = training_arguments(
+        training,
+        rows=len(train),
+        run_dir=run_dir,
         label_names=["labels", STARS] if objective.star_weight else ["labels"],
     )
 
@@ -274,3 +277,57 @@ def build_trainer(
     # accumulated passes and processes.
     trainer.model_accepts_loss_kwargs = False
     return trainer
+
+
+def training_arguments(
+    training: OptimizationConfig, *, rows: int, run_dir: Path, steps: int = 0, **more: Any
+) -> "TrainingArguments":
+    """What the Trainer is told: evaluate and save by turns, end with the checkpoint of least loss.
+
+    Args:
+        rows: that are trained on.
+        run_dir: of the run; the checkpoints lie in it.
+        steps: of the optimizer; 0 takes `epochs`.
+        more: further arguments.
+
+    Raises:
+        ConfigError: the device is not there, or cannot compute in the precision asked for.
+    """
+    from transformers import TrainingArguments
+
+    cpu = trains_on_cpu(training)
+    rows_per_step = training.batch_size * training.gradient_accumulation * process_count()
+    steps_per_epoch = math.ceil(rows / rows_per_step)
+    total_steps = steps or math.ceil(steps_per_epoch * training.epochs)
+    evaluation_steps = min(total_steps, math.ceil(steps_per_epoch / training.evaluations_per_epoch))
+    bf16 = training.precision == "bf16" or (
+        training.precision == "auto" and gains_from_bf16(cpu=cpu)
+    )
+    return TrainingArguments(
+        output_dir=str(run_dir / "checkpoints"),
+        num_train_epochs=training.epochs,
+        max_steps=steps or -1,
+        learning_rate=training.learning_rate,
+        per_device_train_batch_size=training.batch_size,
+        per_device_eval_batch_size=32,
+        gradient_accumulation_steps=training.gradient_accumulation,
+        activation_checkpointing=training.gradient_checkpointing,
+        weight_decay=training.weight_decay,
+        warmup_steps=training.warmup_steps or math.ceil(training.warmup_fraction * total_steps),
+        lr_scheduler_type=training.scheduler,
+        bf16=bf16,
+        fp16=training.precision == "fp16",
+        use_cpu=cpu,
+        eval_strategy="steps",
+        eval_steps=evaluation_steps,
+        save_strategy="steps",
+        save_steps=evaluation_steps,
+        load_best_model_at_end=True,
+        metric_for_best_model="loss",
+        logging_steps=max(1, min(25, total_steps // 10)),
+        seed=training.seed,
+        data_seed=training.seed,
+        dataloader_pin_memory=False,
+        report_to=[],
+        **more,
+    )

@@ -14,7 +14,6 @@ from classifier.models import ModelVersion
 from tests.classifier.jobs.databases import in_use, sqlite
 from tests.training import tiny_run
 from training.config import FinetuningConfig
-from training.plan import to_toml
 from training.recipes import recipe_names
 
 pytestmark = pytest.mark.django_db
@@ -69,7 +68,7 @@ def test_a_dry_run_says_sizes_and_times_and_leaves_nothing(data_dir: Path, var_d
 
 def test_what_a_dry_run_prints_is_a_recipe_of_the_same_run(data_dir: Path) -> None:
     config = tiny_run.config(data_dir, label_names='a "quoted", b\\c', push_to_hub="")
-    assert FinetuningConfig.from_sections(tomllib.loads(to_toml(config))) == config
+    assert FinetuningConfig.from_sections(tomllib.loads(config.to_toml())) == config
 
 
 def test_a_dry_run_counts_what_a_language_model_would_write(data_dir: Path) -> None:

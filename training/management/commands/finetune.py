@@ -1,13 +1,12 @@
 """manage.py finetune: a run in the foreground, with its progress on the terminal."""
 
 import tempfile
-from argparse import ArgumentParser, BooleanOptionalAction
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import MISSING, fields
 from pathlib import Path
 from textwrap import fill, indent
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -16,6 +15,7 @@ from django.db import Error
 from classifier.exceptions import ModelNotReady
 from training.config import REVIEWED, SECTIONS, ConfigError, FinetuningConfig, with_overrides
 from training.distribution import is_main_process, leave, process_count
+from training.management.flags import add_flags, given_flags, going_on
 from training.names import require_name, require_new_name
 from training.recipes import load_recipe, recipe_description, recipe_names
 from training.reviewed import with_reviewed
@@ -62,23 +62,7 @@ class Command(BaseCommand):
             metavar="CSV",
             help="write the rows that --generate makes to this file, to be read before training",
         )
-        for section, kind in SECTIONS.items():
-            group = parser.add_argument_group(section)
-            hints = get_type_hints(kind)
-            for item in fields(kind):
-                default = "" if item.default is MISSING else f" (default: {item.default})"
-                hint = hints[item.name]
-                kind_of_value: dict[str, Any] = {"type": hint}
-                if hint is bool:
-                    kind_of_value = {"action": BooleanOptionalAction}
-                elif get_origin(hint) is Literal:
-                    kind_of_value = {"choices": get_args(hint)}
-                group.add_argument(
-                    f"--{item.name.replace('_', '-')}",
-                    default=None,
-                    help=item.metadata["help"] + default,
-                    **kind_of_value,
-                )
+        add_flags(parser, SECTIONS)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["list_recipes"]:
@@ -139,7 +123,7 @@ class Command(BaseCommand):
                 name, run_dir=settings.RUNS_DIR / name, model_dir=settings.MODELS_DIR / name
             )
         config = with_reviewed(config, settings.RUNS_DIR / name)
-        with _going_on(f"--name {name}"):
+        with going_on("finetune", f"--name {name}"):
             result = _finetune(config, name, resume=resume)
         if not is_main_process():
             return
@@ -161,7 +145,7 @@ class Command(BaseCommand):
         # Once, also for seeds that are added later: they are compared on the same rows.
         begun = has_begun(settings.RUNS_DIR, series)
         config = with_reviewed(config, settings.RUNS_DIR / series, begun=begun)
-        with _going_on(f"--name {series} --seeds {' '.join(map(str, seeds))}"):
+        with going_on("finetune", f"--name {series} --seeds {' '.join(map(str, seeds))}"):
             results = run_series(
                 config,
                 seeds,
@@ -221,24 +205,9 @@ def _reviewed_aside(config: FinetuningConfig) -> Iterator[FinetuningConfig]:
         yield with_reviewed(config, Path(directory))
 
 
-@contextmanager
-def _going_on(flags: str) -> Iterator[None]:
-    """Say of a run that stops how it goes on."""
-    from training.checkpoints import TrainingStopped
-
-    how = f"Go on with: manage.py finetune {flags} --resume"
-    try:
-        yield
-    except TrainingStopped as error:
-        raise CommandError(f"{error} {how}") from error
-    except KeyboardInterrupt as error:
-        raise CommandError(f"Stopped. {how}") from error
-
-
 def _run(options: dict[str, Any]) -> tuple[str, FinetuningConfig]:
     """The run's name and parameters: those given, or with --resume those it was started with."""
-    names = {item.name for kind in SECTIONS.values() for item in fields(kind)}
-    given = {key: options[key] for key in names if options[key] is not None}
+    given = given_flags(options, SECTIONS)
     if options["resume"]:
         if given or options["recipe"] or not options["name"]:
             raise ConfigError(
