@@ -2,39 +2,59 @@
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from training.config import ConfigError, FinetuningConfig, with_overrides
+from training.pretraining.config import PretrainingConfig
+from training.sections import Sections
 
 DIRECTORY = Path(__file__).parent
 
-
-def recipe_names() -> tuple[str, ...]:
-    return tuple(sorted(file.stem for file in DIRECTORY.glob("*.toml")))
+Config = TypeVar("Config", bound=Sections)
 
 
-def recipe_description(name: str) -> str:
-    """The comment at the head of the file, in one line."""
-    lines = _file(name).read_text(encoding="utf-8").splitlines()
-    head = lines[: next(i for i, line in enumerate(lines) if not line.startswith("#"))]
-    return " ".join(line.removeprefix("#").strip() for line in head)
+@dataclass(frozen=True)
+class Recipes(Generic[Config]):
+    """The recipes of one command: the files of a folder."""
 
+    command: str
+    directory: Path
+    kind: type[Config]
 
-def load_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> FinetuningConfig:
-    """The parameters of a recipe, single ones overridden by their names.
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted(file.stem for file in self.directory.glob("*.toml")))
 
-    Raises:
-        ConfigError: there is no such recipe, or a parameter breaks its rule.
-    """
-    sections = tomllib.loads(_file(name).read_text(encoding="utf-8"))
-    return FinetuningConfig.from_sections(with_overrides(sections, overrides or {}))
+    def description(self, name: str) -> str:
+        """The comment at the head of the file, in one line."""
+        lines = self._file(name).read_text(encoding="utf-8").splitlines()
+        head = lines[: next(i for i, line in enumerate(lines) if not line.startswith("#"))]
+        return " ".join(line.removeprefix("#").strip() for line in head)
 
+    def load(self, name: str, overrides: Mapping[str, Any] | None = None) -> Config:
+        """The parameters of a recipe, single ones overridden by their names.
 
-def _file(name: str) -> Path:
-    if name not in recipe_names():
-        raise ConfigError(
-            f"The recipes are {', '.join(recipe_names())}, but it is {name!r}. "
-            "Choose one of them; finetune --list-recipes describes each."
+        Raises:
+            ConfigError: there is no such recipe, or a parameter breaks its rule.
+        """
+        sections = tomllib.loads(self._file(name).read_text(encoding="utf-8"))
+        return self.kind.from_sections(
+            with_overrides(sections, overrides or {}, kinds=self.kind.kinds())
         )
-    return DIRECTORY / f"{name}.toml"
+
+    def _file(self, name: str) -> Path:
+        if name not in self.names():
+            raise ConfigError(
+                f"The recipes are {', '.join(self.names())}, but it is {name!r}. "
+                f"Choose one of them; {self.command} --list-recipes describes each."
+            )
+        return self.directory / f"{name}.toml"
+
+
+FINETUNING = Recipes("finetune", DIRECTORY, FinetuningConfig)
+PRETRAINING = Recipes("pretrain", DIRECTORY / "pretraining", PretrainingConfig)
+
+recipe_names = FINETUNING.names
+recipe_description = FINETUNING.description
+load_recipe = FINETUNING.load

@@ -1,0 +1,86 @@
+"""The card of a pretrained encoder, README.md beside the weights."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from training.card import HUB_ID, dataset_name, licence_in, parameters_of
+from training.pretraining.texts import REPEATED, TESTED
+
+SHOWN = {
+    "loss": "cross entropy of a masked token, nats",
+    "perplexity": "perplexity",
+    "accuracy": "accuracy of the best guess",
+}
+
+
+def encoder_card(name: str, facts: Mapping[str, Any]) -> str:
+    """The card as Markdown with the front matter that the Hub reads.
+
+    Args:
+        facts: what run_pretraining writes to metrics.json.
+    """
+    metrics, texts = facts["metrics"], facts["texts"]
+    pieces, tokens = facts["pieces"], facts["tokens"]
+    revision = f" (revision {facts['base_revision']})" if facts["base_revision"] else ""
+    licence = licence_in(facts)
+    terms = (
+        f"The base model's licence is {licence}."
+        if licence
+        else "The base model's licence is not known here; look it up before you share this model."
+    )
+    table = "\n".join(
+        f"| {title} | {metrics[f'before_{key}']:.4f} | {metrics[f'after_{key}']:.4f} |"
+        for key, title in SHOWN.items()
+    )
+    read = ", ".join(f"{count:,} of {split}" for split, count in texts["read"].items())
+    head = (
+        "The base had no head that guesses tokens: one was made, its output weights tied to the "
+        "input embeddings, so what stands under `before` is what a new head guesses."
+        if facts["new_head"]
+        else "The head that guesses tokens is the base's, trained on."
+    )
+    return f"""---
+{_front_matter(facts)}---
+
+# {name}
+
+An encoder, and no classifier: {facts["base_model"]}{revision} after masked-language-model training
+by Reviewsite on the texts of {dataset_name(facts["config"])}. Fine-tune it:
+`manage.py finetune --base-model {name}`. {terms}
+
+## Texts
+
+{read} were read; {texts["left_out"][TESTED]:,} were left out because they stand in the test split
+too, {texts["left_out"][REPEATED]:,} because they are repeated. {texts["train"]:,} were trained on
+({pieces["train"]:,} pieces, {tokens["train"]:,} tokens), {texts["held_out"]:,} were measured on and
+nothing else ({pieces["held_out"]:,} pieces). Labels were not looked at.
+
+## Measured
+
+On {metrics["after_masked_tokens"]:,.0f} masked tokens of the held-out texts, the same before and
+after. {head}
+
+| | before | after |
+|---|---|---|
+{table}
+
+## Parameters
+
+{parameters_of(facts["config"])}
+"""
+
+
+def _front_matter(facts: Mapping[str, Any]) -> str:
+    import yaml
+
+    data = dataset_name(facts["config"])
+    front: dict[str, Any] = {"library_name": "transformers", "pipeline_tag": "fill-mask"}
+    if licence := licence_in(facts):
+        front["license"] = licence
+    # The Hub refuses a card whose base_model or datasets are not ids of it.
+    if HUB_ID.fullmatch(facts["base_model"]):
+        front |= {"base_model": facts["base_model"], "base_model_relation": "finetune"}
+    if HUB_ID.fullmatch(data):
+        front["datasets"] = [data]
+    front["tags"] = ["reviewsite"]
+    return yaml.safe_dump(front, sort_keys=False, allow_unicode=True)
