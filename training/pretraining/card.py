@@ -1,6 +1,7 @@
 """The card of a pretrained encoder, README.md beside the weights."""
 
 from collections.abc import Mapping
+from textwrap import fill
 from typing import Any
 
 from training.card import HUB_ID, dataset_name, licence_in, parameters_of
@@ -11,6 +12,8 @@ SHOWN = {
     "perplexity": "perplexity",
     "accuracy": "accuracy of the best guess",
 }
+
+WRAPPED: dict[str, Any] = {"width": 100, "break_long_words": False, "break_on_hyphens": False}
 
 
 def encoder_card(name: str, facts: Mapping[str, Any]) -> str:
@@ -39,26 +42,40 @@ def encoder_card(name: str, facts: Mapping[str, Any]) -> str:
         if facts["new_head"]
         else "The head that guesses tokens is the base's, trained on."
     )
+    introduction = fill(
+        f"An encoder, and no classifier: {facts['base_model']}{revision} after "
+        "masked-language-model training by Reviewsite on the texts of "
+        f"{dataset_name(facts['config'])}. {terms} To fine-tune it: `manage.py finetune "
+        f"--base-model {name} --dataset DATA`.",
+        **WRAPPED,
+    )
+    counted = fill(
+        f"{read} were read; {texts['left_out'][TESTED]:,} were left out because they stand in the "
+        f"test split too, {texts['left_out'][REPEATED]:,} because they are repeated. "
+        f"{texts['train']:,} were trained on ({pieces['train']:,} pieces, {tokens['train']:,} "
+        f"tokens), {texts['held_out']:,} were measured on and nothing else "
+        f"({pieces['held_out']:,} pieces). Labels were not looked at.",
+        **WRAPPED,
+    )
+    measured = fill(
+        f"On {metrics['after_masked_tokens']:,.0f} masked tokens of the held-out texts, the same "
+        f"before and after. {head}",
+        **WRAPPED,
+    )
     return f"""---
 {_front_matter(facts)}---
 
 # {name}
 
-An encoder, and no classifier: {facts["base_model"]}{revision} after masked-language-model training
-by Reviewsite on the texts of {dataset_name(facts["config"])}. Fine-tune it:
-`manage.py finetune --base-model {name}`. {terms}
+{introduction}
 
 ## Texts
 
-{read} were read; {texts["left_out"][TESTED]:,} were left out because they stand in the test split
-too, {texts["left_out"][REPEATED]:,} because they are repeated. {texts["train"]:,} were trained on
-({pieces["train"]:,} pieces, {tokens["train"]:,} tokens), {texts["held_out"]:,} were measured on and
-nothing else ({pieces["held_out"]:,} pieces). Labels were not looked at.
+{counted}
 
 ## Measured
 
-On {metrics["after_masked_tokens"]:,.0f} masked tokens of the held-out texts, the same before and
-after. {head}
+{measured}
 
 | | before | after |
 |---|---|---|

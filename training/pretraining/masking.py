@@ -1,6 +1,5 @@
 """Which tokens are masked: drawn anew in every epoch, and the same when a run is resumed."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -36,7 +35,7 @@ class RepeatableMasks(DataCollatorForLanguageModeling):
         self.epoch = 0
         self._seed = seed
 
-    def torch_call(self, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    def torch_call(self, examples: list[Any]) -> dict[str, Any]:
         """A batch with `labels`: the masked tokens' ids, -100 elsewhere; shape (rows, tokens).
 
         Args:
@@ -48,7 +47,9 @@ class RepeatableMasks(DataCollatorForLanguageModeling):
             [self._seed, 0 if held_out else 1 + self.epoch, *map(abs, numbers)]
         ).generate_state(1, np.uint64)
         self.generator = torch.Generator().manual_seed(int(state[0]) >> 1)
-        rows = [{key: example[key] for key in GIVEN if key in example} for example in examples]
+        rows: list[Any] = [
+            {key: example[key] for key in GIVEN if key in example} for example in examples
+        ]
         longest = max(len(row["input_ids"]) for row in rows)
         width = -(-longest // MULTIPLE) * MULTIPLE
         for row in rows:

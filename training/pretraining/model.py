@@ -4,7 +4,8 @@ The directory is what BERT's own checkpoints are: the encoder, its pooler where 
 head. AutoModelForSequenceClassification takes the first two and leaves the head.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,24 +47,35 @@ def load_encoder(base: Base, config: EncoderConfig) -> Encoder:
     source, settings, tokenizer = open_base(base, config)
     if tokenizer.mask_token is None:
         raise _no_encoder(base, "its tokenizer has no mask token")
-    try:
-        model, loaded = AutoModelForMaskedLM.from_pretrained(
-            **source, config=settings, use_safetensors=True, output_loading_info=True
-        )
-    except ValueError as error:  # its class has no such head
-        raise _no_encoder(base, str(error).splitlines()[0][:200]) from error
+    source |= {"config": settings, "use_safetensors": True, "output_loading_info": True}
+    with _quietly():
+        try:
+            model, loaded = AutoModelForMaskedLM.from_pretrained(**source)
+        except ValueError as error:  # its class has no such head
+            raise _no_encoder(base, str(error).splitlines()[0][:200]) from error
+        whole, read = AutoModel.from_pretrained(**source)
     prefix = f"{model.base_model_prefix}."
     if lost := sorted(name for name in loaded["missing_keys"] if name.startswith(prefix)):
         raise _no_encoder(base, f"its file has no {', '.join(lost)[:200]}")
-    whole, read = AutoModel.from_pretrained(
-        **source, config=settings, use_safetensors=True, output_loading_info=True
-    )
     known = model.base_model.state_dict().keys() | set(read["missing_keys"])
     carried = {
         prefix + name: tensor for name, tensor in whole.state_dict().items() if name not in known
     }
     adapted = _with_adapter(model, config) if config.method == "lora" else model
     return Encoder(adapted, tokenizer, bool(loaded["missing_keys"]), carried)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Within, transformers does not call a checkpoint corrupted for having no head."""
+    from transformers.utils import logging
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def _no_encoder(base: Base, said: str) -> ConfigError:

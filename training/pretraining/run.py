@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from training.card import licence_of, without_paths
 from training.checkpoints import last_good_checkpoint, model_bytes, room_required
 from training.config import ConfigError
@@ -175,7 +177,7 @@ def _published_facts(model_dir: Path, config: PretrainingConfig) -> dict[str, An
 def _measured(held_out: "Dataset") -> "Dataset":
     """The held-out pieces, numbered below 0, those of like length together for less padding."""
     numbered = held_out.remove_columns("row").add_column("row", range(-1, -1 - len(held_out), -1))
-    return numbered.sort("length")
+    return numbered.select(np.argsort(held_out["length"], kind="stable"))
 
 
 def _rehearse(trainer: "Trainer", run_dir: Path, *, resume: bool) -> dict[str, float]:
