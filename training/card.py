@@ -54,7 +54,8 @@ on {dataset_name(config)}. {terms}
 
 ## Measured
 
-{rows["train"]} rows were trained on, {rows["validation"]} chose the checkpoint, and
+{rows["train"]} rows were trained on{_pseudo_labelled(rows)},
+{rows["validation"]} chose the checkpoint, and
 {rows["test"]} were touched once, at the end; none was left out. Validation rows were cut to
 {config["model"]["max_length"]} tokens, test rows were read whole, in overlapping windows.
 
@@ -71,6 +72,11 @@ of them says how sure the model is, not how many stars people would give.
 
 {parameters_of(config)}
 """
+
+
+def _pseudo_labelled(rows: Mapping[str, int]) -> str:
+    count = rows.get("pseudo_labelled")
+    return f" ({count} of them labelled by models, not by people)" if count else ""
 
 
 def _data(facts: Mapping[str, Any]) -> str:

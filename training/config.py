@@ -164,6 +164,11 @@ class BaseConfig:
     method: Literal["lora", "full"] = option(
         "lora trains a small adapter, full trains every weight", default="lora"
     )
+    adapter: str = option(
+        "with method=lora: the run whose adapter is trained further, or 'starter' for the bundled "
+        "one; default: a new one",
+        default="",
+    )
     lora_rank: int = option("rank of the adapter's matrices", default=32)
     lora_alpha: int = option("the adapter is scaled by lora_alpha / lora_rank", default=64)
     dropout: float = option(
@@ -172,6 +177,12 @@ class BaseConfig:
     max_length: int = option("tokens of a text that training sees", default=256)
 
     def __post_init__(self) -> None:
+        _require(
+            not self.adapter or self.method == "lora",
+            "An adapter is trained further with method=lora alone",
+            self.method,
+            "Give --method lora, or leave out --adapter.",
+        )
         _require(self.lora_rank > 0, "lora_rank must be positive", self.lora_rank, "Try 32.")
         _require(self.lora_alpha > 0, "lora_alpha must be positive", self.lora_alpha, "Try 64.")
         _require(0 <= self.dropout < 1, "dropout must lie in 0..1", self.dropout, "Try 0.1.")

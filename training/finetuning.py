@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from training import records
+from training.adapters import ADAPTER, find_adapter
 from training.augmentation import augment_rows
 from training.card import licence_of, model_card, without_paths
 from training.checkpoints import last_good_checkpoint, model_bytes, room_required
@@ -26,8 +27,9 @@ from training.hub.connection import require_repo_id
 from training.names import require_new_name
 from training.observer import Observer
 from training.provenance import provenance_of
+from training.pseudo_rows import PSEUDO_LABELLED, add_pseudo_rows, read_pseudo_rows
 from training.report import save_evaluation
-from training.targets import with_targets
+from training.targets import SOFT_LABELS, with_targets
 from training.tokenization import tokenize
 from training.tracking import Tracker, tracked_run
 from training.trainer import Base, find_base
@@ -70,6 +72,7 @@ def run_finetuning(
     models_dir: Path,
     runs_dir: Path,
     datasets_dir: Path,
+    pseudo_dir: Path = Path(),
     resume: bool = False,
     tracking_uri: str = "",
     observer: Observer | None = None,
@@ -81,6 +84,7 @@ def run_finetuning(
 
     Args:
         name: of the run and of the model; its directories are runs_dir/name, models_dir/name.
+        pseudo_dir: where `pseudo_rows` is looked up.
         resume: go on from the run's last good checkpoint, or from its beginning where it has
             none, or only push where the model is there; a fresh run refuses a name that is taken.
         tracking_uri: of MLflow; empty tracks nothing.
@@ -106,7 +110,14 @@ def run_finetuning(
         _push(config, model_dir, observer)
         return FinetuningResult(model_dir=model_dir, metrics=known["metrics"])
     observer.stage("preparing")
-    prepared = prepare(config, models_dir=models_dir, datasets_dir=datasets_dir, run_dir=run_dir)
+    prepared = prepare(
+        config,
+        models_dir=models_dir,
+        runs_dir=runs_dir,
+        datasets_dir=datasets_dir,
+        pseudo_dir=pseudo_dir,
+        run_dir=run_dir,
+    )
     trainer = prepared.trainer
     for callback in observer.callbacks(trainer):
         trainer.add_callback(callback)
@@ -150,7 +161,13 @@ def run_finetuning(
 
 
 def prepare(
-    config: FinetuningConfig, *, models_dir: Path, datasets_dir: Path, run_dir: Path
+    config: FinetuningConfig,
+    *,
+    models_dir: Path,
+    runs_dir: Path,
+    datasets_dir: Path,
+    run_dir: Path,
+    pseudo_dir: Path = Path(),
 ) -> Preparation:
     """Read the data, open the base model, augment, tokenize, and build the Trainer.
 
@@ -171,11 +188,15 @@ def prepare(
     base = find_base(config.model, models_dir=models_dir)
     set_seed(config.training.seed)
     stars = learns_stars(config.model, splits.train, splits.labels)
-    model, tokenizer = load_base(base, config.model, splits.labels, stars=stars)
+    adapter = find_adapter(config.model.adapter, runs_dir=runs_dir)
+    model, tokenizer = load_base(base, config.model, splits.labels, stars=stars, adapter=adapter)
     if is_main_process():
         run_dir.mkdir(parents=True, exist_ok=True)
         write_json(run_dir / records.CONFIG, config.to_sections())
     rows = _training_rows(splits, config, run_dir)
+    if config.distillation.pseudo_rows:
+        place = pseudo_dir / config.distillation.pseudo_rows
+        rows = add_pseudo_rows(rows, read_pseudo_rows(place, splits.labels), splits)
     train, validation = (
         tokenize(with_targets(frame, splits.labels, stars=stars), tokenizer, config.model)
         for frame in (rows, splits.validation)
@@ -303,7 +324,7 @@ def _export(prepared: Preparation, config: FinetuningConfig, run_dir: Path, draf
     tokenizer: Any = prepared.trainer.processing_class
     with room_required(draft.parent, model_bytes(model)):
         head = narrow(model) if prepared.stars else None
-        adapter = run_dir / "adapter"
+        adapter = run_dir / ADAPTER
         if config.model.method == "lora":
             save_adapter(model, adapter, base_name=base.name, base_revision=base.revision)
         save_artefact(model, tokenizer, draft)
@@ -362,9 +383,12 @@ def _facts(
     """What metrics.json, the card, the report and MLflow say of the run."""
     base = prepared.base
     provenance = provenance_of(prepared.splits, config.data.dataset)
+    rows = prepared.splits.sizes() | {"train": len(prepared.rows)}
+    if SOFT_LABELS in prepared.rows:
+        rows[PSEUDO_LABELLED] = int(prepared.rows[SOFT_LABELS].notna().sum())
     return {
         "metrics": metrics,
-        "rows": prepared.splits.sizes() | {"train": len(prepared.rows)},
+        "rows": rows,
         **({"provenance": provenance} if provenance else {}),
         "base_model": base.name,
         "base_revision": base.revision,

@@ -12,6 +12,7 @@ from training.checkpoints import checkpoint_bytes, model_bytes
 from training.config import FinetuningConfig
 from training.evaluation import token_counts
 from training.finetuning import Preparation, prepare
+from training.targets import SOFT_LABELS
 from training.timing import duration, megabytes, steps_of, time_of_batches, training_step
 
 SAMPLED_ROWS = 500  # test rows whose full length is counted
@@ -23,7 +24,7 @@ class Plan:
 
     config: FinetuningConfig
     rows: dict[str, int]
-    """Of each split; `generated` are those that would be added to train."""
+    """Of each split; `generated` and `pseudo-labelled` are those that would be added to train."""
     train_labels: dict[str, int]
     tokens: dict[str, int]
     """Median, 95th percentile and longest of the training rows, as training sees them."""
@@ -60,7 +61,14 @@ class Plan:
         )
 
 
-def plan_run(config: FinetuningConfig, *, models_dir: Path, datasets_dir: Path) -> Plan:
+def plan_run(
+    config: FinetuningConfig,
+    *,
+    models_dir: Path,
+    runs_dir: Path,
+    datasets_dir: Path,
+    pseudo_dir: Path = Path(),
+) -> Plan:
     """Prepare a run in a temporary directory and time a few of its batches.
 
     A language model is not asked to write: its rows are counted, and its time is not.
@@ -74,12 +82,21 @@ def plan_run(config: FinetuningConfig, *, models_dir: Path, datasets_dir: Path) 
         prepared = prepare(
             replace(config, augmentation=silent) if writes else config,
             models_dir=models_dir,
+            runs_dir=runs_dir,
             datasets_dir=datasets_dir,
+            pseudo_dir=pseudo_dir,
             run_dir=Path(directory),
         )
         labels = prepared.rows["label"]
         written = rows_wanted(labels.to_numpy(), config.augmentation.generated_rows)
         return _plan(prepared, config, sum(written.values()) if writes else 0)
+
+
+def _added(prepared: Preparation, written: int) -> dict[str, int]:
+    rows = prepared.rows
+    pseudo = int(rows[SOFT_LABELS].notna().sum()) if SOFT_LABELS in rows else 0
+    generated = len(rows) - pseudo - len(prepared.splits.train) + written
+    return {"generated": generated} | ({"pseudo-labelled": pseudo} if pseudo else {})
 
 
 def _plan(prepared: Preparation, config: FinetuningConfig, written: int) -> Plan:
@@ -95,7 +112,7 @@ def _plan(prepared: Preparation, config: FinetuningConfig, written: int) -> Plan
     counts = prepared.rows["label"].value_counts().sort_index()
     return Plan(
         config=config,
-        rows=splits.sizes() | {"generated": len(prepared.rows) - len(splits.train) + written},
+        rows=splits.sizes() | _added(prepared, written),
         train_labels={splits.labels[label]: int(count) for label, count in counts.items()},
         tokens={
             "median": int(np.median(lengths)),

@@ -6,6 +6,7 @@ members of the ensemble know of stars, `stars_1` .. `stars_10` (each row summing
 where none is known). `facts.json` says how they came to be.
 """
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,8 +15,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from classifier.ratings import RATINGS
+from training.data import LabelledSplits, row_keys
 from training.reading import DataError, read_table
+from training.stars import HIGH, LOW, NO_STARS
 
+logger = logging.getLogger(__name__)
+
+PSEUDO_LABELLED = "pseudo_labelled"  # of a run's training rows: how many are
 ROWS = "train.parquet"
 FACTS = "facts.json"
 PROBABILITY = "p_"
@@ -67,6 +73,41 @@ def read_pseudo_rows(place: Path, labels: Sequence[str]) -> pd.DataFrame:
             "soft_stars": soft_stars.tolist(),
         }
     )
+
+
+def add_pseudo_rows(
+    train: pd.DataFrame, pseudo: pd.DataFrame, splits: LabelledSplits
+) -> pd.DataFrame:
+    """The training rows, and below them the pseudo-labelled ones.
+
+    A text that stands in validation or test is left out, whenever it was labelled: a student is
+    not taught the rows that it is measured on.
+
+    Args:
+        train: rows of `text` and `label`.
+        pseudo: as read_pseudo_rows gives them.
+
+    Returns:
+        Rows numbered anew. The label of those below is the likeliest one; soft_labels and
+        soft_stars are missing in those above.
+
+    Raises:
+        DataError: the data are pairs of texts.
+    """
+    if "text_pair" in train:
+        raise DataError(
+            "Pseudo-labelled rows are single texts, but the data are pairs. "
+            "Leave out --pseudo-rows."
+        )
+    measured = {*row_keys(splits.validation), *row_keys(splits.test)}
+    kept = pseudo[[key not in measured for key in row_keys(pseudo)]]
+    if len(kept) < len(pseudo):
+        logger.info("%d pseudo-labelled rows stand in validation or test", len(pseudo) - len(kept))
+    likeliest = [int(np.argmax(shares)) for shares in kept["soft_labels"]]
+    added = pd.concat([train, kept.assign(label=likeliest)], ignore_index=True)
+    for column in {LOW, HIGH} & set(train):
+        added[column] = added[column].fillna(NO_STARS).astype("int64")
+    return added
 
 
 def _require_columns(frame: pd.DataFrame, labels: Sequence[str], place: Path) -> None:

@@ -11,6 +11,7 @@ from scipy.special import softmax
 from classifier.artefact import STARTER, open_artefact
 from classifier.labels import NEGATIVE, POSITIVE
 from classifier.starter import base as minilm
+from training.adapters import open_adapter
 from training.checkpoints import StagedCheckpoints
 from training.config import (
     BUNDLED,
@@ -87,13 +88,22 @@ def learns_stars(config: ModelConfig, train: "pd.DataFrame", labels: tuple[str, 
 
 
 def load_base(
-    base: Base, config: ModelConfig, labels: tuple[str, ...], *, stars: bool = False
+    base: Base,
+    config: ModelConfig,
+    labels: tuple[str, ...],
+    *,
+    stars: bool = False,
+    adapter: Path | None = None,
 ) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     """The base model with a head for `labels`, an adapter on it if asked, and its tokenizer.
 
     Args:
         stars: whether its last layer gets ten more outputs, one a rating; they begin as the star
-            head that the base has, if it has one.
+            head that the base or the adapter has, if it has one.
+        adapter: directory of the one that is trained further; None makes a new one.
+
+    Raises:
+        ConfigError: there is no such model, or the adapter is of another one.
     """
     from transformers import AutoModelForSequenceClassification
 
@@ -106,11 +116,13 @@ def load_base(
     model = AutoModelForSequenceClassification.from_pretrained(
         **source, config=settings, ignore_mismatched_sizes=True, use_safetensors=True
     )
+    if adapter:
+        model = open_adapter(model, adapter, base, config)
     if stars:
         from classifier.star_head import read_star_head, widen
 
-        widen(model, read_star_head(Path(base.source)))
-    if config.method == "lora":
+        widen(model, read_star_head(adapter or Path(base.source)))
+    if config.method == "lora" and not adapter:
         model = _with_adapter(model, config)
     return model, tokenizer
 

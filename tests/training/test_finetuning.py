@@ -7,7 +7,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 from django.core.management import CommandError, call_command
+from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification
 
 from classifier.artefact import open_artefact
@@ -58,6 +60,10 @@ def finetune(reviews: Path, base: Path, **options: Any) -> None:
             **options,
         },
     )
+
+
+def adapter_of(run_dir: Path) -> dict[str, torch.Tensor]:
+    return load_file(run_dir / "adapter" / "adapter_model.safetensors")
 
 
 def test_a_run_learns_and_leaves_a_model_that_the_plain_pipeline_loads(
@@ -127,6 +133,62 @@ def test_a_star_head_goes_on_from_that_of_its_base(
     assert first
     assert second
     assert second.weight.allclose(first.weight, atol=1e-4)
+
+
+def test_an_adapter_is_trained_further(reviews: Path, tiny_base_dir: Path, var_dir: Path) -> None:
+    frame = pd.read_csv(reviews)
+    frame.assign(stars=frame["label"] * 8 + 2).to_csv(reviews, index=False)
+    finetune(reviews, tiny_base_dir, method="lora", learning_rate=1e-2)
+    first = adapter_of(var_dir / "runs" / "mine")
+
+    finetune(
+        *(reviews, tiny_base_dir),
+        **{"name": "further", "method": "lora", "adapter": "mine"},
+        **{"epochs": 0.1, "learning_rate": 1e-9},
+    )
+
+    assert adapter_of(var_dir / "runs" / "further").keys() == first.keys()
+    for name, tensor in adapter_of(var_dir / "runs" / "further").items():
+        assert tensor.allclose(first[name], atol=1e-4), name
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"adapter": "nothing"}, "a run with an adapter .mine., but it is 'nothing'"),
+        ({"adapter": "mine", "lora_rank": 8}, "32 and 64, but they are 8 and 64"),
+        ({"adapter": "starter"}, "made on, sentence-transformers/all-MiniLM-L6-v2@"),
+        ({"adapter": "mine", "method": "full"}, "with method=lora alone"),
+    ],
+)
+def test_an_adapter_that_does_not_fit_is_refused(
+    reviews: Path, tiny_base_dir: Path, options: dict[str, Any], said: str
+) -> None:
+    finetune(reviews, tiny_base_dir, method="lora", epochs=0.1)
+    with pytest.raises(CommandError, match=said):
+        finetune(reviews, tiny_base_dir, **{"name": "further", "method": "lora", **options})
+
+
+def test_pseudo_labelled_rows_are_learnt_beside_the_others(
+    reviews: Path, tiny_base_dir: Path, var_dir: Path, settings: Any
+) -> None:
+    """They say the opposite of what people said, and there are more of them."""
+    settings.PSEUDO_DIR = var_dir / "pseudo"
+    place = settings.PSEUDO_DIR / "opposite"
+    place.mkdir(parents=True)
+    rng = random.Random(1)
+    labels = [index % 2 for index in range(900)]
+    rows = {"text": [tiny.sentence(label, rng) for label in labels]}
+    shares = {"p_NEGATIVE": [0.05 + 0.9 * label for label in labels]}
+    frame = pd.DataFrame({**rows, **shares, "source_row": range(900)})
+    frame.assign(p_POSITIVE=1 - frame["p_NEGATIVE"]).to_parquet(place / "train.parquet")
+
+    finetune(reviews, tiny_base_dir, pseudo_rows="opposite")
+
+    facts = json.loads((var_dir / "models" / "mine" / "metrics.json").read_text())
+    assert facts["rows"]["pseudo_labelled"] == 900
+    assert facts["metrics"]["test_accuracy"] < 0.2
+    assert "900 of them labelled by models" in (var_dir / "models/mine/README.md").read_text()
 
 
 @pytest.mark.parametrize("options", [{"star_head": False}, {"stars_column": ""}])

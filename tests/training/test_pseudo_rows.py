@@ -4,7 +4,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from training.pseudo_rows import ROWS, STAR_COLUMNS, read_pseudo_rows
+from training.data import LabelledSplits
+from training.pseudo_rows import ROWS, STAR_COLUMNS, add_pseudo_rows, read_pseudo_rows
 from training.reading import DataError
 
 LABELS = ("NEGATIVE", "POSITIVE")
@@ -73,3 +74,34 @@ def test_no_rows_are_refused(tmp_path: Path) -> None:
 def test_a_place_without_rows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"pseudo_label"):
         read_pseudo_rows(tmp_path / "none", LABELS)
+
+
+def splits(**columns: Any) -> LabelledSplits:
+    frames = {
+        name: pd.DataFrame({"text": [f"{name} {row}" for row in range(2)], "label": [0, 1]})
+        for name in ("train", "validation", "test")
+    }
+    frames["train"] = frames["train"].assign(**columns)
+    return LabelledSplits(**frames, labels=LABELS)
+
+
+def test_they_are_added_below_the_training_rows(tmp_path: Path) -> None:
+    data = splits(star_low=[2, 9], star_high=[2, 9])
+    rows = add_pseudo_rows(data.train, read_pseudo_rows(written(tmp_path), LABELS), data)
+    assert rows["text"].tolist() == ["train 0", "train 1", "Fine.", "Dull."]
+    assert rows["label"].tolist() == [0, 1, 1, 0]
+    assert rows["soft_labels"].isna().tolist() == [True, True, False, False]
+    assert rows["star_low"].tolist() == [2, 9, 0, 0]
+
+
+def test_what_is_measured_on_is_not_learnt_whenever_it_was_labelled(tmp_path: Path) -> None:
+    place = written(tmp_path, text=["TEST  1", "Validation 0"])
+    data = splits()
+    rows = add_pseudo_rows(data.train, read_pseudo_rows(place, LABELS), data)
+    assert rows["text"].tolist() == ["train 0", "train 1"]
+
+
+def test_pairs_are_refused(tmp_path: Path) -> None:
+    data = splits(text_pair=["one", "two"])
+    with pytest.raises(DataError, match="pairs"):
+        add_pseudo_rows(data.train, read_pseudo_rows(written(tmp_path), LABELS), data)

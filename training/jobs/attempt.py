@@ -90,6 +90,7 @@ def _finetune(run: TrainingRun, run_dir: Path, claim: Claim, watch: Watch) -> Fi
         models_dir=settings.MODELS_DIR,
         runs_dir=settings.RUNS_DIR,
         datasets_dir=settings.DATASETS_DIR,
+        pseudo_dir=settings.PSEUDO_DIR,
         resume=resume,
         tracking_uri=tracking_uri(settings.VAR_DIR),
         observer=watch,

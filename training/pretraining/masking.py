@@ -16,8 +16,8 @@ class RepeatableMasks(DataCollatorForLanguageModeling):
     """DataCollatorForLanguageModeling whose masks depend on seed, epoch and rows alone.
 
     Its own are drawn from a generator that neither a checkpoint holds nor a batch that is fetched
-    ahead leaves alone. The held-out rows, whose numbers are below 0, have the same masks whenever they
-    come in the same batches.
+    ahead leaves alone. The held-out rows, whose numbers are below 0, have the same masks whenever
+    they come in the same batches.
 
     Attributes:
         epoch: that is trained, 0 the first; it may be one of several passes over the same rows.

@@ -97,7 +97,13 @@ class Command(BaseCommand):
     def _dry_run(self, config: FinetuningConfig) -> None:
         from training.plan import plan_run
 
-        plan = plan_run(config, models_dir=settings.MODELS_DIR, datasets_dir=settings.DATASETS_DIR)
+        plan = plan_run(
+            config,
+            models_dir=settings.MODELS_DIR,
+            runs_dir=settings.RUNS_DIR,
+            datasets_dir=settings.DATASETS_DIR,
+            pseudo_dir=settings.PSEUDO_DIR,
+        )
         self.stdout.write(plan.to_text())
 
     def _generate_only(self, config: FinetuningConfig, path: Path) -> None:
@@ -193,6 +199,7 @@ def _finetune(config: FinetuningConfig, name: str, *, resume: bool) -> "Finetuni
         models_dir=settings.MODELS_DIR,
         runs_dir=settings.RUNS_DIR,
         datasets_dir=settings.DATASETS_DIR,
+        pseudo_dir=settings.PSEUDO_DIR,
         resume=resume,
         tracking_uri=tracking_uri(settings.VAR_DIR),
     )

@@ -1,0 +1,62 @@
+"""Adapters that were trained before, as where a run goes on from."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from classifier.artefact import STARTER
+from classifier.starter import installer
+from training.config import ConfigError, ModelConfig
+
+if TYPE_CHECKING:
+    from training.trainer import Base
+
+ADAPTER = "adapter"  # folder in a run's directory
+
+
+def find_adapter(name: str, *, runs_dir: Path) -> Path | None:
+    """The directory of the adapter that `name` means; None for no name.
+
+    Args:
+        name: of a run, or "starter" for the bundled one.
+
+    Raises:
+        ConfigError: that run has none.
+    """
+    if not name:
+        return None
+    directory = installer.ADAPTER if name == STARTER else runs_dir / name / ADAPTER
+    if not (directory / "adapter_config.json").is_file():
+        known = sorted(path.parent.parent.name for path in runs_dir.glob(f"*/{ADAPTER}/*.json"))
+        raise ConfigError(
+            f"adapter must be 'starter' or a run with an adapter "
+            f"({', '.join(known) or 'there is none'}), but it is {name!r}. Check --adapter."
+        )
+    return directory
+
+
+def open_adapter(model: Any, directory: Path, base: "Base", config: ModelConfig) -> Any:
+    """`model` with a trained adapter on it that goes on learning.
+
+    Args:
+        model: a sequence classifier as its base is, without further outputs.
+
+    Raises:
+        ConfigError: the adapter is of another base or rank.
+    """
+    from peft import PeftConfig, PeftModel
+
+    found: Any = PeftConfig.from_pretrained(str(directory))
+    made_on = found.base_model_name_or_path, found.revision or ""
+    if made_on != (base.name, base.revision):
+        raise ConfigError(
+            f"An adapter goes on with the base that it was made on, {'@'.join(made_on)}, but "
+            f"base_model is {base.name}@{base.revision}. Check --base-model and --adapter."
+        )
+    if (found.r, found.lora_alpha) != (config.lora_rank, config.lora_alpha):
+        raise ConfigError(
+            f"An adapter keeps its lora_rank and lora_alpha, {found.r} and {found.lora_alpha:g}, "
+            f"but they are {config.lora_rank} and {config.lora_alpha}. "
+            f"Give --lora-rank {found.r} --lora-alpha {found.lora_alpha:g}."
+        )
+    found.base_model_name_or_path = base.source
+    return PeftModel.from_pretrained(model, str(directory), config=found, is_trainable=True)
