@@ -53,10 +53,11 @@ from transformers import (
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
+from training.bases import find_base
 from training.config import FinetuningConfig
 from training.data import draw_rows, load_splits
 from training.tokenization import tokenize
-from training.trainer import build_trainer, find_base, load_base
+from training.trainer import build_trainer, load_base
 
 SPEED_BARS = {"dynamic": 2.5, "max_length": 6.0}  # ours is at least so many times as fast
 POINTS_BELOW = 0.3  # accuracy of ours, at most so far below that of dynamic

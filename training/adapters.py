@@ -1,14 +1,12 @@
 """Adapters that were trained before, as where a run goes on from."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from classifier.artefact import STARTER
 from classifier.starter import installer
+from training.bases import Base
 from training.config import ConfigError, ModelConfig
-
-if TYPE_CHECKING:
-    from training.trainer import Base
 
 ADAPTER = "adapter"  # folder in a run's directory
 
@@ -34,7 +32,7 @@ def find_adapter(name: str, *, runs_dir: Path) -> Path | None:
     return directory
 
 
-def open_adapter(model: Any, directory: Path, base: "Base", config: ModelConfig) -> Any:
+def open_adapter(model: Any, directory: Path, base: Base, config: ModelConfig) -> Any:
     """`model` with a trained adapter on it that goes on learning.
 
     Args:

@@ -217,7 +217,7 @@ def _labelled(
         frame = frame.assign(label=names)[names != UNLABELLED]
         for column in columns.values():
             if column != "label":
-                frame[column] = clean_texts(frame[column], split)
+                frame[column] = _clean_texts(frame[column], split)
         cleaned[split] = frame.reset_index(drop=True)
     names_found = sorted({name for frame in cleaned.values() for name in frame["label"]})
     if not names_found:
@@ -272,12 +272,7 @@ def _label_order(names: list[str], config: DataConfig) -> tuple[dict[str, int], 
     return order, labels
 
 
-def clean_texts(texts: "pd.Series[Any]", split: str) -> list[str]:
-    """The texts as all doors of the site take them.
-
-    Raises:
-        DataError: one of them is none; the message has its row in `split`.
-    """
+def _clean_texts(texts: "pd.Series[Any]", split: str) -> list[str]:
     cleaned = []
     for number, text in zip(texts.index + 1, texts, strict=True):
         try:

@@ -14,6 +14,7 @@ import numpy as np
 from training import records
 from training.adapters import ADAPTER, find_adapter
 from training.augmentation import augment_rows
+from training.bases import Base, find_base
 from training.card import licence_of, model_card, without_paths
 from training.checkpoints import last_good_checkpoint, model_bytes, room_required
 from training.config import ConfigError, FinetuningConfig, TrainingConfig
@@ -32,7 +33,6 @@ from training.report import save_evaluation
 from training.targets import SOFT_LABELS, with_targets
 from training.tokenization import tokenize
 from training.tracking import Tracker, tracked_run
-from training.trainer import Base, find_base
 
 if TYPE_CHECKING:
     import pandas as pd

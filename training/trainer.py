@@ -1,21 +1,17 @@
 """The model to train and the Trainer that trains it."""
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import softmax
 
-from classifier.artefact import STARTER, open_artefact
 from classifier.labels import NEGATIVE, POSITIVE
-from classifier.starter import base as minilm
 from training.adapters import open_adapter
+from training.bases import Base, open_base
 from training.checkpoints import StagedCheckpoints
 from training.config import (
-    BUNDLED,
-    BaseConfig,
     ConfigError,
     FinetuningConfig,
     ModelConfig,
@@ -23,7 +19,6 @@ from training.config import (
     TrainingConfig,
 )
 from training.distribution import process_count
-from training.hub import HubError, require_on_hub
 from training.metrics import classification_metrics
 from training.objectives import Objective, Objectives
 from training.sampling import RepeatableOrder
@@ -34,47 +29,14 @@ if TYPE_CHECKING:
     import pandas as pd
     from datasets import Dataset
     from transformers import (
-        PreTrainedConfig,
         PreTrainedModel,
         PreTrainedTokenizerBase,
         Trainer,
         TrainingArguments,
     )
 
-DROPOUTS = (
-    *("hidden_dropout_prob", "attention_probs_dropout_prob"),  # BERT and its kin
-    *("dropout", "attention_dropout", "seq_classif_dropout"),  # DistilBERT
-)
 # The parts on top of the encoder: new or unfit for the task, so always trained whole.
 HEADS = ("pooler", "pre_classifier", "classifier", "score")
-
-
-@dataclass(frozen=True)
-class Base:
-    """The model that a run starts from."""
-
-    source: str
-    """Its directory, or its Hub id."""
-    name: str
-    """What anyone can look up: a Hub id, or the name of a model of this site."""
-    revision: str
-
-
-def find_base(config: BaseConfig, *, models_dir: Path) -> Base:
-    """What `base_model` names: the bundled encoder, a model of this site, a directory, a Hub id.
-
-    Raises:
-        ModelNotReady: the bundled encoder or the starter is missing or changed.
-    """
-    if config.base_model == BUNDLED:
-        return Base(str(minilm.base_directory()), minilm.NAME, minilm.REVISION)
-    if config.base_model == STARTER:
-        artefact = open_artefact(STARTER, models_dir=models_dir)
-        return Base(str(artefact.directory), STARTER, artefact.revision())
-    under_models = models_dir / config.base_model
-    source = str(under_models) if under_models.is_dir() else config.base_model
-    name = Path(source).name if Path(source).is_dir() else source
-    return Base(source, name, config.base_revision)
 
 
 def learns_stars(config: ModelConfig, train: "pd.DataFrame", labels: tuple[str, ...]) -> bool:
@@ -125,42 +87,6 @@ def load_base(
     if config.method == "lora" and not adapter:
         model = _with_adapter(model, config)
     return model, tokenizer
-
-
-def open_base(
-    base: Base, config: BaseConfig, **changed: Any
-) -> "tuple[dict[str, Any], PreTrainedConfig, PreTrainedTokenizerBase]":
-    """What from_pretrained is told to find the model, its settings, and its tokenizer.
-
-    Args:
-        changed: settings that take the place of the base's.
-
-    Raises:
-        ConfigError: there is no such model.
-    """
-    from transformers import AutoConfig, AutoTokenizer
-
-    source: dict[str, Any] = {"pretrained_model_name_or_path": base.source}
-    if config.base_revision:
-        source["revision"] = config.base_revision
-    try:
-        require_on_hub(base.source, "model", revision=config.base_revision)
-        settings = AutoConfig.from_pretrained(**source, **changed)
-    except (HubError, OSError, ValueError) as error:
-        raise ConfigError(
-            "base_model must be 'minilm', 'starter', a model of this site, a model's directory, "
-            f"or a Hub id that can be reached, but it is {base.source!r} "
-            f"({str(error).splitlines()[0]}). Check the name; without a Hub, start from 'minilm'."
-        ) from error
-    for name in DROPOUTS:
-        if hasattr(settings, name):
-            setattr(settings, name, config.dropout)
-    tokenizer = AutoTokenizer.from_pretrained(**source)
-    # Without a limit in the tokenizer, truncation does nothing and a long text breaks the model.
-    tokenizer.model_max_length = min(
-        int(tokenizer.model_max_length), getattr(settings, "max_position_embeddings", 512)
-    )
-    return source, settings, tokenizer
 
 
 def _with_adapter(model: Any, config: ModelConfig) -> Any:

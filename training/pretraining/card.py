@@ -5,7 +5,7 @@ from textwrap import fill
 from typing import Any
 
 from training.card import HUB_ID, dataset_name, licence_in, parameters_of
-from training.pretraining.texts import REPEATED, TESTED
+from training.pretraining.texts import REPEATED, TESTED, UNREADABLE
 
 SHOWN = {
     "loss": "cross entropy of a masked token, nats",
@@ -51,7 +51,8 @@ def encoder_card(name: str, facts: Mapping[str, Any]) -> str:
     )
     counted = fill(
         f"{read} were read; {texts['left_out'][TESTED]:,} were left out because they stand in the "
-        f"test split too, {texts['left_out'][REPEATED]:,} because they are repeated. "
+        f"test split too, {texts['left_out'][REPEATED]:,} because they are repeated, "
+        f"{texts['left_out'][UNREADABLE]:,} because they are no texts. "
         f"{texts['train']:,} were trained on ({pieces['train']:,} pieces, {tokens['train']:,} "
         f"tokens), {texts['held_out']:,} were measured on and nothing else "
         f"({pieces['held_out']:,} pieces). Labels were not looked at.",

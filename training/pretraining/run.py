@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from training.bases import Base, find_base
 from training.card import licence_of, without_paths
 from training.checkpoints import last_good_checkpoint, model_bytes, room_required
 from training.config import ConfigError
@@ -22,7 +23,7 @@ from training.pretraining.config import PretrainingConfig
 from training.pretraining.texts import Texts, load_texts
 from training.records import CONFIG
 from training.tracking import Tracker, tracked_run
-from training.trainer import Base, find_base, trains_on_cpu
+from training.trainer import trains_on_cpu
 
 if TYPE_CHECKING:
     from datasets import Dataset

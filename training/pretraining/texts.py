@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from classifier.exceptions import InvalidText
+from classifier.texts import clean_review_text
 from training.config import DataConfig
-from training.data import carve, clean_texts, draw_rows, grouped
+from training.data import carve, draw_rows, grouped
 from training.pretraining.config import TextsConfig
 from training.reading import SPLITS, DataError, read_dataset
 
@@ -15,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 UNLABELLED_SPLITS = ("unsup", "unsupervised")
 FILES = (*SPLITS, *UNLABELLED_SPLITS)  # what of a folder is a split, named or not
-TESTED, REPEATED = "tested", "repeated"  # why a text was left out
+UNREADABLE, TESTED, REPEATED = "unreadable", "tested", "repeated"  # why one was left out
 TEXTS = ("text", "text_pair")
 
 
@@ -28,7 +30,7 @@ class Texts:
     read: dict[str, int]
     """Texts of each split, those included that were left out."""
     left_out: dict[str, int]
-    """How many were TESTED, as they stand in the test split too, or REPEATED."""
+    """How many were UNREADABLE, TESTED (they stand in the test split too) or REPEATED."""
 
 
 def load_texts(config: TextsConfig, *, datasets_dir: Path, seed: int) -> Texts:
@@ -38,7 +40,7 @@ def load_texts(config: TextsConfig, *, datasets_dir: Path, seed: int) -> Texts:
     split, the rows are taken for one that finetune carves off with the same parameters.
 
     Raises:
-        DataError: not found, columns missing, bad rows, or too few texts.
+        DataError: not found, columns missing, or too few texts.
     """
     named = config.split_names()
     found = read_dataset(
@@ -59,13 +61,15 @@ def load_texts(config: TextsConfig, *, datasets_dir: Path, seed: int) -> Texts:
     }
     tested = {_key(text) for text in _texts(_test_rows(frames, config, datasets_dir))}
     kept: dict[str, str] = {}
-    read, left_out = {}, {TESTED: 0, REPEATED: 0}
+    read, left_out = {}, dict.fromkeys((UNREADABLE, TESTED, REPEATED), 0)
     for name in wanted:
         texts = _texts(frames[name])
         read[name] = len(texts)
         for text in texts:
             key = _key(text)
-            if key in tested:
+            if not text:
+                left_out[UNREADABLE] += 1
+            elif key in tested:
                 left_out[TESTED] += 1
             elif key in kept:
                 left_out[REPEATED] += 1
@@ -94,7 +98,17 @@ def _clean(frame: pd.DataFrame, split: str, config: TextsConfig) -> pd.DataFrame
             "Name the right ones with --text-column and --text-pair-column, or choose --splits."
         )
     frame = frame.rename(columns=columns).reset_index(drop=True)
-    return frame.assign(**{name: clean_texts(frame[name], split) for name in columns.values()})
+    return frame.assign(
+        **{name: [_clean_text(text) for text in frame[name]] for name in columns.values()}
+    )
+
+
+def _clean_text(text: object) -> str:
+    """The text as all doors of the site take it, empty where they refuse it."""
+    try:
+        return clean_review_text(text)
+    except InvalidText:
+        return ""
 
 
 def _test_rows(

@@ -8,12 +8,12 @@ import torch
 from transformers import AutoTokenizer
 
 from tests.training.pretraining.encoders import KINDS, write_encoder
+from training.bases import Base
 from training.pretraining.config import EncoderConfig, MaskingConfig
 from training.pretraining.masking import RepeatableMasks
 from training.pretraining.model import load_encoder
 from training.pretraining.objective import IGNORED, masked_logits, masked_loss
 from training.pretraining.pieces import pieces_of
-from training.trainer import Base
 
 TEXTS = [f"the film was {word} and very {word} from start to end" for word in ("good", "dull")] * 8
 

@@ -84,7 +84,9 @@ def test_a_dry_run_says_sizes_and_times_and_leaves_nothing(
     data_dir: Path, tiny_base_dir: Path, var_dir: Path
 ) -> None:
     planned = pretrain(**parameters(data_dir, tiny_base_dir), dry_run=True)
-    assert "texts        train 60, unsup 120; left out: tested 0, repeated 0" in planned
+    assert (
+        "texts        train 60, unsup 120; left out: unreadable 0, tested 0, repeated 0" in planned
+    )
     assert "with a new head" in planned
     assert "steps        4, with" in planned
     assert "time, about" in planned

@@ -57,9 +57,16 @@ def test_every_split_but_the_test_split_is_read(folder: Path) -> None:
 def test_texts_of_the_test_split_and_repeated_ones_are_left_out_and_counted(folder: Path) -> None:
     write(folder, unsup=["The  TEST review number 3", *numbered("train", 4), "one of its own"])
     texts = read(folder)
-    assert texts.left_out == {"tested": 1, "repeated": 4}
+    assert texts.left_out == {"unreadable": 0, "tested": 1, "repeated": 4}
     assert "one of its own" in all_of(texts)
     assert not any("test" in text.casefold() for text in all_of(texts))
+
+
+def test_what_is_no_text_is_left_out_and_counted(folder: Path) -> None:
+    write(folder, unsup=["", "   ", *numbered("unsup", 3)])
+    texts = read(folder)
+    assert texts.left_out["unreadable"] == 2
+    assert "" not in all_of(texts)
 
 
 def test_splits_of_any_name_can_be_chosen(folder: Path) -> None:

@@ -182,8 +182,8 @@ class Command(BaseCommand):
 
 
 def _counter(model: str) -> "CountTokens":
+    from training.bases import find_base
     from training.evaluation import token_counts
-    from training.trainer import find_base
 
     base = find_base(ModelConfig(base_model=model), models_dir=settings.MODELS_DIR)
     return partial(token_counts, base.source)
