@@ -47,7 +47,7 @@ def main() -> None:
         for start in tqdm(range(0, len(texts), 64), leave=False, unit=" chunks"):
             read.extend(engine.read(texts[start : start + 64]))
         for rule in RULES:
-            probabilities = np.stack([softmax(combine(windows, rule)) for windows in read])
+            probabilities = np.stack([softmax(combine(windows, rule).logits) for windows in read])
             long = tokens > window
             cut = classification_metrics(probabilities[long], truth[long], splits.labels)
             whole = classification_metrics(probabilities, truth, splits.labels)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json")
 STAR_HEAD = "star_head.safetensors"  # beside the weights: ten more outputs, one a rating
@@ -14,18 +14,39 @@ METRICS = "metrics.json"
 ONNX_FACTS = "onnx"  # key in it: what came of the last export
 
 
-def revision_of(directory: Path) -> str:
-    """Twelve hexadecimal digits that change whenever one of FILES or OPTIONAL_FILES does.
+class Revisions(NamedTuple):
+    """Twelve hexadecimal digits each."""
+
+    weights: str
+    """Changes with all that a graph is made of: FILES, and STAR_HEAD where there is one."""
+    model: str
+    """Changes with all that an answer depends on: these, and RATING where there is one."""
+
+
+def revisions_of(directory: Path) -> Revisions:
+    """Digests of a model's files, which are read once.
 
     Raises:
         OSError: one of FILES is not there, or a file is not readable.
     """
     digest = hashlib.sha256()
-    present = (name for name in OPTIONAL_FILES if (directory / name).is_file())
-    for name in (*FILES, *present):
-        with (directory / name).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:12]
+    weights = ""
+    for name in (*FILES, *OPTIONAL_FILES):
+        if name == RATING:
+            weights = digest.hexdigest()[:12]
+        if name in FILES or (directory / name).is_file():
+            with (directory / name).open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return Revisions(weights, digest.hexdigest()[:12])
+
+
+def revision_of(directory: Path) -> str:
+    """Twelve hexadecimal digits that change whenever one of FILES or OPTIONAL_FILES does.
+
+    Raises:
+        OSError: as revisions_of.
+    """
+    return revisions_of(directory).model
 
 
 def metrics_of(directory: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Standard library and numpy only.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,34 +21,52 @@ class WindowLogits:
     """Shape (windows, labels)."""
     tokens: NDArray[np.int64]
     """Shape (windows,): tokens in each window."""
+    stars: NDArray[np.float64] | None = None
+    """Shape (windows, 10), of a model with a star head."""
+
+
+class TextLogits(NamedTuple):
+    """What the model said of one text, however many windows it has."""
+
+    logits: NDArray[np.float64]
+    """Shape (labels,)."""
+    stars: NDArray[np.float64] | None = None
+    """Shape (10,), of a model with a star head."""
 
 
 def _mean(windows: WindowLogits) -> NDArray[np.float64]:
-    return windows.logits.mean(axis=0)
+    return np.full(len(windows.tokens), 1 / len(windows.tokens))
 
 
 def _by_length(windows: WindowLogits) -> NDArray[np.float64]:
-    return np.average(windows.logits, axis=0, weights=windows.tokens)
+    return windows.tokens / windows.tokens.sum()
 
 
 def _first(windows: WindowLogits) -> NDArray[np.float64]:
-    return windows.logits[0]
+    return _alone(windows, 0)
 
 
 def _last(windows: WindowLogits) -> NDArray[np.float64]:
-    return windows.logits[-1]
+    return _alone(windows, -1)
 
 
 def _ends(windows: WindowLogits) -> NDArray[np.float64]:
-    return (windows.logits[0] + windows.logits[-1]) / 2
+    return (_alone(windows, 0) + _alone(windows, -1)) / 2
 
 
 def _surest(windows: WindowLogits) -> NDArray[np.float64]:
     spread = windows.logits.max(axis=1) - windows.logits.min(axis=1)
-    return windows.logits[spread.argmax()]
+    return _alone(windows, int(spread.argmax()))
 
 
-# The rules that were measured, docs/decisions/0003-long-texts.md has the figures.
+def _alone(windows: WindowLogits, index: int) -> NDArray[np.float64]:
+    weights = np.zeros(len(windows.tokens))
+    weights[index] = 1
+    return weights
+
+
+# The rules that were measured, docs/decisions/0003-long-texts.md has the figures. Each gives the
+# weights of the windows, summing to 1: labels and stars of a text are of the same windows.
 RULES: dict[str, Callable[[WindowLogits], NDArray[np.float64]]] = {
     "mean": _mean,
     "by_length": _by_length,
@@ -60,12 +78,16 @@ RULES: dict[str, Callable[[WindowLogits], NDArray[np.float64]]] = {
 RULE = "mean"
 
 
-def combine(windows: WindowLogits, rule: str = RULE) -> NDArray[np.float64]:
-    """The logits of the whole text, shape (labels,), out of those of its windows.
+def combine(windows: WindowLogits, rule: str = RULE) -> TextLogits:
+    """The logits of the whole text out of those of its windows, and so of its stars.
 
     One window stays as it is under every rule, so a short text scores as the plain model does.
     """
-    return windows.logits[0] if len(windows.logits) == 1 else RULES[rule](windows)
+    logits, stars = windows.logits, windows.stars
+    if len(logits) == 1:
+        return TextLogits(logits[0], None if stars is None else stars[0])
+    weights = RULES[rule](windows)
+    return TextLogits(weights @ logits, None if stars is None else weights @ stars)
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -80,7 +102,10 @@ def overlap(max_tokens: int) -> int:
 
 
 def by_text(
-    owners: NDArray[np.int64], logits: NDArray[np.float64], tokens: NDArray[np.int64]
+    owners: NDArray[np.int64],
+    logits: NDArray[np.float64],
+    tokens: NDArray[np.int64],
+    stars: NDArray[np.float64] | None = None,
 ) -> list[WindowLogits]:
     """Windows, put together by text.
 
@@ -88,11 +113,16 @@ def by_text(
         owners: shape (windows,), rising: which text each window is of; each text has one at least.
         logits: shape (windows, labels).
         tokens: shape (windows,).
+        stars: shape (windows, 10), or None.
     """
     starts = np.flatnonzero(np.diff(owners, prepend=-1))
     ends = [*starts[1:], len(owners)]
     return [
-        WindowLogits(logits=logits[start:end], tokens=tokens[start:end])
+        WindowLogits(
+            logits=logits[start:end],
+            tokens=tokens[start:end],
+            stars=None if stars is None else stars[start:end],
+        )
         for start, end in zip(starts, ends, strict=True)
     ]
 

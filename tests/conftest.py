@@ -36,6 +36,18 @@ def exported_model_dir(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="session")
+def starred_model_dir(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny classifier with a star head, by which it is rated, and its int8 graph."""
+    from classifier.onnx_export import export_model
+
+    directory = tmp_path_factory.mktemp("models") / "starred"
+    shutil.copytree(tiny_model_dir, directory)
+    tiny.add_stars(directory)
+    export_model(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
 def tiny_base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny encoder without a head, to fine-tune."""
     return tiny.write_base_model(tmp_path_factory.mktemp("models") / "tiny-base")

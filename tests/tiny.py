@@ -1,5 +1,6 @@
 """A real transformer, small enough to make and train in a second: words it knows, nothing more."""
 
+import json
 import random
 from pathlib import Path
 
@@ -77,6 +78,31 @@ def write_classifier(
         optimizer.step()
         optimizer.zero_grad()
     model.eval().save_pretrained(directory)
+    return directory
+
+
+def add_stars(directory: Path, *, scale: float = 1.0) -> Path:
+    """Give a classifier's directory a star head, and a rating.json that rates by it.
+
+    The surer the classifier is, the further from the middle are the likeliest stars.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    from classifier.model_files import RATING
+    from classifier.rating_file import rating_content
+    from classifier.ratings import StarRule
+    from classifier.star_head import StarHead, write_star_head
+
+    weights = load_file(directory / "model.safetensors")
+    towards = weights["classifier.weight"][1] - weights["classifier.weight"][0]
+    lean = weights["classifier.bias"][1] - weights["classifier.bias"][0]
+    places = torch.linspace(-1, 1, 10) * scale
+    # log N(place; evidence, 1) less what all places share
+    head = StarHead(places[:, None] * towards, places * lean - 2 * places**2)
+    write_star_head(head, directory)
+    rule = StarRule(exact_weight=0.5, middle=0.02, interval_mass=0.8)
+    (directory / RATING).write_text(json.dumps(rating_content(rule, {"rows": 0})))
     return directory
 
 

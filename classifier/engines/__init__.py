@@ -18,6 +18,8 @@ class Engine(Protocol):
     def read(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[WindowLogits]:
         """The logits of each text's windows, in the order of `texts`, float64.
 
+        Those of the stars, too, where the model has a star head.
+
         Args:
             texts: one at least.
             pairs: the second text of each, such as a passage for a question, or None.
@@ -29,7 +31,7 @@ def open_engine(directory: Path, revision: str, *, kind: str = AUTO, device: str
     """Load the model in `directory`; imports the engine's library on first use.
 
     Args:
-        revision: of the model's files, which an exported graph must have been made from.
+        revision: of the weights (revisions_of), which an exported graph must have been made from.
         kind: "onnx" for the exported graph, "torch" for the transformers pipeline, or "auto": the
             graph on a CPU where the model has one, else the pipeline.
         device: "cpu" or "cuda".

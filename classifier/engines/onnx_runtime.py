@@ -24,6 +24,10 @@ from classifier.windows import WindowLogits, by_text, head_of, overlap
 # Keys of the graph's metadata
 MADE_FROM = "made_from"  # revision of the model that it was made from
 MAX_TOKENS = "max_tokens"  # of one window, special ones included
+# Outputs of the graph; the second one where the model has a star head.
+OUTPUTS = LOGITS, STARS = ("logits", "stars")
+
+Read = tuple[NDArray[np.float32], ...]  # one of OUTPUTS each, shapes (labels,) and (10,)
 
 
 def session_options() -> onnxruntime.SessionOptions:
@@ -60,6 +64,7 @@ class OnnxEngine:
         self.made_from = metadata[MADE_FROM]
         self.max_tokens = int(metadata[MAX_TOKENS])
         self._reads_types = len(self._session.get_inputs()) > 1
+        self._outputs = OUTPUTS[: len(self._session.get_outputs())]
         # A tokenizer's settings are shared by all threads, so each object keeps its own for ever.
         self._tokenizer_file = str(directory / "tokenizer.json")
         self._single = self._tokenizer(truncation={})
@@ -74,8 +79,9 @@ class OnnxEngine:
             if len(encoded[0]) == 1:
                 [[window]] = encoded
                 with self._turns:
-                    logits = self._run(window)
-                return [WindowLogits(np.array([logits], np.float64), np.array([len(window)]))]
+                    said = self._run(window)
+                logits, *stars = (np.array([output], np.float64) for output in said)
+                return [WindowLogits(logits, np.array([len(window)]), *stars)]
         else:
             seconds = [None] * len(texts) if pairs is None else pairs
             encoded = list(self._cores.map(self._encode, texts, seconds))
@@ -83,10 +89,10 @@ class OnnxEngine:
         # The longest first, so that no core is left alone with one at the end.
         order = sorted(range(len(windows)), key=lambda index: -len(windows[index]))
         read = list(self._cores.map(self._run, [windows[index] for index in order]))
-        all_logits = np.empty((len(read), len(read[0])))
-        all_logits[order] = read
+        back = np.argsort(order)
+        logits, *stars = (np.array(rows, np.float64)[back] for rows in zip(*read, strict=True))
         owners = np.repeat(np.arange(len(texts)), [len(parts) for parts in encoded])
-        return by_text(owners, all_logits, np.array([len(window) for window in windows]))
+        return by_text(owners, logits, np.array([len(window) for window in windows]), *stars)
 
     def _tokenizer(self, truncation: dict[str, Any] | None) -> Tokenizer:
         """One that cuts texts into windows, with these options; or, for None, not at all."""
@@ -119,9 +125,8 @@ class OnnxEngine:
     def _offsets_of(self, text: str) -> Sequence[tuple[int, int]]:
         return self._whole.encode(text, add_special_tokens=False).offsets
 
-    def _run(self, window: Encoding) -> NDArray[np.float32]:
+    def _run(self, window: Encoding) -> Read:
         inputs = {"input_ids": np.array([window.ids])}
         if self._reads_types:
             inputs["token_type_ids"] = np.array([window.type_ids])
-        logits: NDArray[np.float32] = self._session.run(None, inputs)[0][0]
-        return logits
+        return tuple(output[0] for output in self._session.run(self._outputs, inputs))

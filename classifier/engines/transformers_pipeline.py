@@ -15,6 +15,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 
 from classifier.batching import Batcher
 from classifier.engines import CPU, CUDA
+from classifier.star_head import STARS, read_star_head, widen
 from classifier.windows import WindowLogits, by_text, head_of, offsets_with, overlap
 
 Window = dict[str, list[int]]  # input_ids, attention_mask, ...
@@ -33,6 +34,7 @@ class TransformersEngine:
 
     Raises:
         ValueError: weights that the model needs are not in the directory.
+        ModelNotReady: it has a star head that is damaged or of another model.
     """
 
     def __init__(
@@ -46,6 +48,10 @@ class TransformersEngine:
         if loading["missing_keys"]:
             # transformers would fill them at random and answer all the same.
             raise ValueError(f"weights missing: {', '.join(sorted(loading['missing_keys']))}")
+        self.labels = int(model.config.num_labels)
+        self.reads_stars = (head := read_star_head(directory)) is not None
+        if head:
+            widen(model, head)
         tokenizer = AutoTokenizer.from_pretrained(directory)
         loaded = pipeline("text-classification", model=model, tokenizer=tokenizer, device=device)
         self.model: Any = loaded.model
@@ -54,7 +60,7 @@ class TransformersEngine:
         self._device = device
         # A fast tokenizer keeps its truncation settings in itself, where threads would share them.
         self._tokenizing = threading.Lock()
-        self._logits_of: Batcher[Window, NDArray[np.float64]] = Batcher(
+        self._outputs_of: Batcher[Window, NDArray[np.float64]] = Batcher(
             # On a CPU a larger batch is no faster, and an answer would depend on its neighbours.
             self._run,
             together=device != CPU,
@@ -67,8 +73,13 @@ class TransformersEngine:
         windows = [
             dict(zip(encoded, row, strict=True)) for row in zip(*encoded.values(), strict=True)
         ]
-        logits = np.asarray(self._logits_of(windows))
-        return by_text(owners, logits, np.asarray([len(one["input_ids"]) for one in windows]))
+        outputs = np.asarray(self._outputs_of(windows))
+        return by_text(
+            owners,
+            outputs[:, : self.labels],
+            np.asarray([len(one["input_ids"]) for one in windows]),
+            outputs[:, self.labels :] if self.reads_stars else None,
+        )
 
     def _encode(self, texts: Sequence[str], pairs: Sequence[str] | None) -> dict[str, Any]:
         if pairs is None:
@@ -88,13 +99,14 @@ class TransformersEngine:
         )
 
     def _run(self, windows: list[Window]) -> list[NDArray[np.float64]]:
-        logits = np.empty((len(windows), self.model.config.num_labels))
+        """One row a window: the logits of its labels, and behind them those of its stars."""
+        outputs = np.empty((len(windows), self.labels + (STARS if self.reads_stars else 0)))
         for batch in _batches([len(one["input_ids"]) for one in windows], self._device):
             padded = self.tokenizer.pad([windows[index] for index in batch], return_tensors="pt")
             with torch.inference_mode():
                 read = self.model(**padded.to(self._device)).logits
-            logits[batch] = read.float().cpu().numpy()
-        return list(logits)
+            outputs[batch] = read.float().cpu().numpy()
+        return list(outputs)
 
 
 def _max_tokens(config: Any, tokenizer: Any) -> int:

@@ -103,6 +103,19 @@ class WholeGraph(nn.Module):
         return self._model(input_ids, attention_mask=torch.ones_like(input_ids), **types).logits
 
 
+class StarGraph(nn.Module):
+    """A graph of a widened model, its outputs apart: of the labels, and of the stars."""
+
+    def __init__(self, graph: nn.Module, labels: int) -> None:
+        super().__init__()
+        self._graph = graph
+        self._labels = labels
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        outputs = self._graph(*inputs)
+        return outputs[:, : self._labels], outputs[:, self._labels :]
+
+
 class Embeddings(nn.Module):
     """Words, positions in their order, and types where the model has several; normed."""
 

@@ -18,9 +18,16 @@ from classifier.model_files import GRAPH, METRICS, revision_of
 from classifier.onnx_export import ExportRefused, export_model, exporting
 from classifier.onnx_export.equalization import equalize
 from classifier.onnx_export.exporting import quantize
-from classifier.onnx_export.graphs import FirstTokenGraph, WholeGraph, graph_of, reads_types
+from classifier.onnx_export.graphs import (
+    FirstTokenGraph,
+    StarGraph,
+    WholeGraph,
+    graph_of,
+    reads_types,
+)
 from classifier.onnx_export.sample_texts import sample_texts
 from classifier.onnx_export.verification import Verification, verify
+from classifier.star_head import StarHead, widen
 from classifier.windows import WindowLogits
 from tests import tiny
 
@@ -82,6 +89,19 @@ def test_the_last_layer_of_the_first_token_alone_gives_the_models_logits(family:
     ):
         found, expected = logits_of(graph, model, ids, types)
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, "Albert"])
+def test_labels_and_stars_come_out_apart(family: str) -> None:
+    model = classifier_of(family)
+    widen(model, StarHead(torch.randn(10, 32), torch.randn(10)))
+
+    graph = StarGraph(graph_of(model), 2)
+
+    (labels, stars), expected = logits_of(graph, model, [5, 9, 11, 6], [0] * 4)
+    assert stars.shape == (1, 10)
+    torch.testing.assert_close(labels, expected[:, :2], atol=1e-5, rtol=0)
+    torch.testing.assert_close(stars, expected[:, 2:], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -35,7 +35,7 @@ class Command(BaseCommand):
 
         try:
             compared = export_model(artefact.directory)
-        except (ExportRefused, OSError) as error:
+        except (ExportRefused, ModelNotReady, OSError) as error:
             raise CommandError(str(error)) from error
         record(artefact.directory, compared.facts())
         self.stdout.write(
