@@ -12,7 +12,9 @@ from typing import Any
 
 from classifier.exceptions import ModelNotReady
 from classifier.labels import NEGATIVE, POSITIVE, labels_of
-from classifier.model_files import FILES, revision_of
+from classifier.model_files import FILES, STAR_HEAD, revision_of
+from classifier.rating_file import read_rating_file
+from classifier.ratings import RATINGS
 from classifier.starter import installer
 
 STARTER = "starter"
@@ -32,6 +34,10 @@ CODE_KEYS = {
 # transformers keeps its own state under names with an underscore; of these, files carry:
 PRIVATE_KEYS = {"_name_or_path", "_num_labels", "_commit_hash", "_attn_implementation_autoset"}
 LABEL_TABLES = {"id2label", "label2id"}  # their keys are words of the data
+
+
+# What a safetensors header that is none makes its reader raise
+BROKEN = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,10 @@ def open_artefact(model: str | Path, *, models_dir: Path) -> Artefact:
         )
     require_no_code(directory, name)
     _require_sound_weights(directory, name)
-    return Artefact(directory=directory, name=name, labels=_labels(directory, name))
+    artefact = Artefact(directory=directory, name=name, labels=_labels(directory, name))
+    _require_fitting_stars(artefact)
+    read_rating_file(directory)
+    return artefact
 
 
 def require_no_code(directory: Path, name: str) -> None:
@@ -148,18 +157,9 @@ def _is_refused(key: str, private_allowed: bool) -> bool:
 
 def _require_sound_weights(directory: Path, name: str) -> None:
     """Refuse a safetensors file whose header is huge or does not describe what follows it."""
-    file = directory / "model.safetensors"
-    size = file.stat().st_size
     try:
-        with file.open("rb") as weights:
-            length = int.from_bytes(weights.read(8), "little")
-            if length > min(MAX_HEADER_BYTES, size - 8):
-                raise ValueError(f"a header of {length:,} bytes in a file of {size:,}")
-            tensors = json.loads(weights.read(length))
-        ends = [tensor["data_offsets"][1] for key, tensor in tensors.items() if key[:2] != "__"]
-        if not ends or max(ends) != size - 8 - length:
-            raise ValueError(f"it describes {max(ends, default=0):,} bytes of {size:,}")
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        _shapes_in(directory / "model.safetensors")
+    except BROKEN as error:
         raise ModelNotReady(
             code="model_weights",
             rule=f"model.safetensors begins with a header of at most {MAX_HEADER_BYTES:,} bytes "
@@ -167,6 +167,43 @@ def _require_sound_weights(directory: Path, name: str) -> None:
             value=f"{name}: {str(error)[:200]}",
             remedy="Export or pull the model again.",
         ) from error
+
+
+def _require_fitting_stars(artefact: Artefact) -> None:
+    """Refuse a star head that does not read what a layer with an output a label reads."""
+    if not (artefact.directory / STAR_HEAD).is_file():
+        return
+    labels = len(artefact.labels)
+    try:
+        shapes = _shapes_in(artefact.directory / STAR_HEAD)
+        stars, features = shapes["weight"]
+        if shapes["bias"] != [stars] or stars != len(RATINGS):
+            raise ValueError(f"shapes {shapes['weight']} and {shapes['bias']}")
+        if [labels, features] not in _shapes_in(artefact.directory / "model.safetensors").values():
+            raise ValueError(f"{features} features, which no layer with {labels} outputs reads")
+    except BROKEN as error:
+        raise ModelNotReady(
+            code="star_head_broken",
+            rule=f"{STAR_HEAD} holds weight ({len(RATINGS)}, features) and bias "
+            f"({len(RATINGS)},), of the features that the model's last layer reads.",
+            value=f"{artefact.name}: {type(error).__name__}: {str(error)[:200]}",
+            remedy="Export or pull the model again.",
+        ) from error
+
+
+def _shapes_in(file: Path) -> dict[str, list[int]]:
+    """The shapes of a safetensors file's tensors, by name; raises one of BROKEN."""
+    size = file.stat().st_size
+    with file.open("rb") as weights:
+        length = int.from_bytes(weights.read(8), "little")
+        if length > min(MAX_HEADER_BYTES, size - 8):
+            raise ValueError(f"a header of {length:,} bytes in a file of {size:,}")
+        content = json.loads(weights.read(length))
+    tensors = {key: tensor for key, tensor in content.items() if key[:2] != "__"}
+    end = max((tensor["data_offsets"][1] for tensor in tensors.values()), default=0)
+    if not tensors or end != size - 8 - length:
+        raise ValueError(f"it describes {end:,} bytes of {size:,}")
+    return {key: list(tensor["shape"]) for key, tensor in tensors.items()}
 
 
 def _labels(directory: Path, name: str) -> tuple[str, ...]:

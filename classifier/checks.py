@@ -8,6 +8,7 @@ from django.core.checks import CheckMessage, Error, register
 from classifier.artefact import open_artefact
 from classifier.engines import DEVICES, KINDS
 from classifier.exceptions import ModelNotReady
+from classifier.rating_file import CHOICES
 
 
 @register()
@@ -38,14 +39,18 @@ def limits_are_consistent(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
-def engine_and_device_are_known(**kwargs: Any) -> list[CheckMessage]:
+def engine_device_and_rating_are_known(**kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
             f"{name} must be one of {', '.join(known)}, but it is {getattr(settings, name)!r}.",
             hint=f"Try its default, {known[0]}.",
             id="classifier.E004",
         )
-        for name, known in (("CLASSIFIER_ENGINE", KINDS), ("CLASSIFIER_DEVICE", DEVICES))
+        for name, known in (
+            ("CLASSIFIER_ENGINE", KINDS),
+            ("CLASSIFIER_DEVICE", DEVICES),
+            ("CLASSIFIER_RATING", CHOICES),
+        )
         if getattr(settings, name) not in known
     ]
 

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from classifier.artefact import Artefact, open_artefact
 from classifier.engines import AUTO, CPU, Engine, open_engine
 from classifier.exceptions import ModelNotReady
+from classifier.model_files import revisions_of
 from classifier.model_store import active_version, artefact_of
 from classifier.models import ModelVersion
-from classifier.ratings import confidence_rating
+from classifier.rating_file import OF_MODEL, RatingFile, read_rating_file
 from classifier.shared_models import fetch
-from classifier.windows import RULE, combine, softmax
+from classifier.windows import combine, softmax
 
 logger = logging.getLogger(__name__)
 
@@ -41,40 +42,75 @@ class Classification:
     """1 (worst) .. 10 (best)."""
     windows: int
     """In how many overlapping windows the text was read."""
+    rating_low: int | None = None
+    rating_high: int | None = None
+    """Ends of the interval, both in it, that holds the rating people would give in 80 % of all
+    reviews; None where the model's ratings are its confidence alone."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the model says of texts, before anything is made of it."""
+
+    logits: NDArray[np.float64]
+    """Shape (texts, labels)."""
+    star_logits: NDArray[np.float64] | None
+    """Shape (texts, 10), of a model with a star head."""
+    windows: list[int]
+    """In how many overlapping windows each text was read."""
 
 
 class Predictor:
-    """A loaded model and what it is called. Safe to share between threads."""
+    """A loaded model and what it is called. Safe to share between threads.
 
-    def __init__(self, artefact: Artefact, revision: str, engine: Engine) -> None:
+    Args:
+        rating: how its ratings are made, and one answer of several windows.
+    """
+
+    def __init__(
+        self,
+        artefact: Artefact,
+        revision: str,
+        engine: Engine,
+        rating: RatingFile = RatingFile(),  # noqa: B008 (frozen)
+    ) -> None:
         self.artefact = artefact
         self.name = artefact.name
         self.revision = revision
+        self.rating = rating
         self._engine = engine
 
-    def logits(
-        self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, rule: str = RULE
-    ) -> tuple[NDArray[np.float64], list[int]]:
-        """Logits of shape (texts, labels), and each text's number of windows.
+    def outputs(
+        self,
+        texts: Sequence[str],
+        pairs: Sequence[str] | None = None,
+        *,
+        rule: str | None = None,
+    ) -> Outputs:
+        """What the model says of each text.
 
         Args:
             pairs: the second text of each, or None.
+            rule: how the windows of a long text are combined; None for the model's own.
 
         Raises:
             ModelNotReady: the model gave NaN or infinity.
         """
         if not texts:
-            return np.empty((0, len(self.artefact.labels))), []
+            return Outputs(np.empty((0, len(self.artefact.labels))), None, [])
         read = self._engine.read(texts, pairs)
-        combined = np.stack([combine(windows, rule) for windows in read])
-        if not np.isfinite(combined).all():
+        said = [combine(windows, rule or self.rating.window_rule) for windows in read]
+        logits = np.stack([text.logits for text in said])
+        stars = [text.stars for text in said if text.stars is not None]
+        star_logits = np.stack(stars) if stars else None
+        if not all(np.isfinite(each).all() for each in (logits, *stars)):
             raise ModelNotReady(
                 code="model_broken",
                 rule="A model's outputs must be finite numbers.",
                 value=f"{self.name} gave NaN or infinity",
                 remedy="Train it again at a lower --learning-rate, or serve another model.",
             )
-        return combined, [len(windows.tokens) for windows in read]
+        return Outputs(logits, star_logits, [len(windows.tokens) for windows in read])
 
     def classify(self, texts: Sequence[str]) -> list[Classification]:
         """One classification a text, in their order.
@@ -83,31 +119,50 @@ class Predictor:
             ModelNotReady: the model's labels are not the two sentiments, or it gave NaN.
         """
         positive = self.artefact.positive_index()
-        logits, windows = self.logits(texts)
+        said = self.outputs(texts)
+        stars = [None] * len(texts) if said.star_logits is None else said.star_logits.tolist()
         return [
-            self._classification(softmax(row), positive, count)
-            for row, count in zip(logits, windows, strict=True)
+            self._classification(softmax(row), positive, count, star_logits)
+            for row, count, star_logits in zip(said.logits, said.windows, stars, strict=True)
         ]
 
     def _classification(
-        self, probabilities: NDArray[np.float64], positive: int, windows: int
+        self,
+        probabilities: NDArray[np.float64],
+        positive: int,
+        windows: int,
+        star_logits: Sequence[float] | None,
     ) -> Classification:
         winner = int(probabilities.argmax())
         positive_probability = float(probabilities[positive])
+        rating = self.rating.rating_map.rate(positive_probability, star_logits)
         return Classification(
             label=self.artefact.labels[winner],
             score=float(probabilities[winner]),
             positive_probability=positive_probability,
-            rating=confidence_rating(positive_probability),
+            rating=rating.value,
             windows=windows,
+            rating_low=rating.low,
+            rating_high=rating.high,
         )
 
 
-def open_predictor(artefact: Artefact, *, engine: str = AUTO, device: str = CPU) -> Predictor:
-    """Load a model with the engine that is asked for; arguments and errors as open_engine."""
-    revision = artefact.revision()
-    opened = open_engine(artefact.directory, revision, kind=engine, device=device)
-    return Predictor(artefact, revision, opened)
+def open_predictor(
+    artefact: Artefact, *, engine: str = AUTO, device: str = CPU, rating: str = OF_MODEL
+) -> Predictor:
+    """Load a model with the engine that is asked for; arguments and errors as open_engine.
+
+    Args:
+        rating: "auto" for ratings as the model's rating.json says, "confidence" for those of its
+            confidence alone.
+
+    Raises:
+        ModelNotReady: as open_engine and read_rating_file.
+    """
+    how = read_rating_file(artefact.directory, choice=rating)
+    revisions = revisions_of(artefact.directory)
+    opened = open_engine(artefact.directory, revisions.weights, kind=engine, device=device)
+    return Predictor(artefact, revisions.model, opened, how)
 
 
 def load_predictor(model: str | Path, *, models_dir: Path, name: str = "") -> Predictor:
@@ -127,7 +182,10 @@ def load_artefact(artefact: Artefact) -> Predictor:
     """As `load_predictor`, from a directory that has been looked at."""
     try:
         predictor = open_predictor(
-            artefact, engine=settings.CLASSIFIER_ENGINE, device=settings.CLASSIFIER_DEVICE
+            artefact,
+            engine=settings.CLASSIFIER_ENGINE,
+            device=settings.CLASSIFIER_DEVICE,
+            rating=settings.CLASSIFIER_RATING,
         )
         predictor.classify(WARM_UP)
     except ModelNotReady:

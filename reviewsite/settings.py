@@ -280,6 +280,8 @@ CLASSIFIER_MODEL = env.str("CLASSIFIER_MODEL", default="starter")  # or a model'
 # model has one. The device of the torch engine: cpu, or cuda.
 CLASSIFIER_ENGINE = env.str("CLASSIFIER_ENGINE", default="auto")
 CLASSIFIER_DEVICE = env.str("CLASSIFIER_DEVICE", default="cpu")
+# Ratings: auto, as the model's rating.json says, or confidence: round(10 * P(POSITIVE)).
+CLASSIFIER_RATING = env.str("CLASSIFIER_RATING", default="auto")
 CLASSIFIER_MAX_CHARS = env.int("CLASSIFIER_MAX_CHARS", default=100_000)  # longer is refused
 CLASSIFIER_READ_CHARS = env.int("CLASSIFIER_READ_CHARS", default=20_000)  # the rest is not read
 CLASSIFIER_CACHE_SIZE = env.int("CLASSIFIER_CACHE_SIZE", default=10_000)  # answers; 0: none

@@ -13,7 +13,6 @@ from tqdm import tqdm
 from classifier.artefact import Artefact, open_artefact
 from classifier.engines import AUTO
 from classifier.predictor import Predictor, open_predictor
-from classifier.windows import RULE
 from training.metrics import (
     Evaluation,
     WorstError,
@@ -32,7 +31,7 @@ EXCERPT = 300  # characters
 
 
 def evaluate_model(
-    model_dir: Path, frame: pd.DataFrame, labels: Sequence[str], *, rule: str = RULE
+    model_dir: Path, frame: pd.DataFrame, labels: Sequence[str], *, rule: str | None = None
 ) -> dict[str, float]:
     """Flat measures, as classification_metrics gives them; arguments as evaluate_in_detail."""
     artefact, probabilities, label_ids = _measured(model_dir, frame, labels, rule, AUTO)
@@ -45,7 +44,7 @@ def evaluate_in_detail(
     labels: Sequence[str],
     each_chunk: Callable[[], None] | None = None,
     *,
-    rule: str = RULE,
+    rule: str | None = None,
     engine: str = AUTO,
 ) -> Evaluation:
     """All that is measured of the model in `model_dir` on labelled rows, none left out.
@@ -54,7 +53,8 @@ def evaluate_in_detail(
         frame: rows of `text` and `label`, an id into `labels`.
         labels: names of the data's labels; each must be one of the model's.
         each_chunk: called after every few hundred texts; what it raises ends the evaluation.
-        rule: how the windows of long texts are combined, see classifier.windows.
+        rule: how the windows of long texts are combined, see classifier.windows; None for the
+            model's own.
         engine: see classifier.engines.
 
     Raises:
@@ -84,7 +84,7 @@ def predicted_logits(
     texts: Sequence[str],
     pairs: Sequence[str] | None = None,
     *,
-    rule: str = RULE,
+    rule: str | None = None,
     each_chunk: Callable[[], None] | None = None,
 ) -> NDArray[np.float64]:
     """Logits of shape (texts, labels), with a progress bar.
@@ -101,7 +101,8 @@ def predicted_logits(
         for start in range(0, len(order), CHUNK):
             chunk = order[start : start + CHUNK]
             second = [pairs[i] for i in chunk] if pairs is not None else None
-            logits[chunk], _ = predictor.logits([texts[i] for i in chunk], second, rule=rule)
+            read = predictor.outputs([texts[i] for i in chunk], second, rule=rule)
+            logits[chunk] = read.logits
             bar.update(len(chunk))
             if each_chunk:
                 each_chunk()
@@ -140,7 +141,7 @@ def _measured(
     model_dir: Path,
     frame: pd.DataFrame,
     labels: Sequence[str],
-    rule: str,
+    rule: str | None,
     engine: str,
     each_chunk: Callable[[], None] | None = None,
 ) -> tuple[Artefact, NDArray[np.float64], NDArray[np.int64]]:

@@ -77,3 +77,16 @@ def test_every_run_checks_the_limits_and_a_deployment_checks_the_model(
 
     assert "classifier.E001" in local & deployed
     assert "classifier.E003" in deployed - local
+
+
+@pytest.mark.parametrize("name", ["CLASSIFIER_ENGINE", "CLASSIFIER_DEVICE", "CLASSIFIER_RATING"])
+def test_a_choice_that_is_none_is_an_error_that_names_what_there_is(
+    name: str, settings: Settings
+) -> None:
+    assert checks.engine_device_and_rating_are_known() == []
+    setattr(settings, name, "best")
+
+    [found] = checks.engine_device_and_rating_are_known()
+
+    assert found.id == "classifier.E004"
+    assert found.msg.startswith(f"{name} must be one of ")

@@ -169,18 +169,19 @@ def test_a_model_without_its_head_is_refused_and_not_filled_at_random(
 
 
 def test_the_probabilities_are_the_softmax_of_the_logits(predictor: Predictor) -> None:
-    logits, windows = predictor.logits(["a good film"])
+    outputs = predictor.outputs(["a good film"])
     [said] = predictor.classify(["a good film"])
 
-    assert windows == [1]
-    assert said.positive_probability == softmax(logits[0])[1]
+    assert outputs.windows == [1]
+    assert outputs.star_logits is None
+    assert said.positive_probability == softmax(outputs.logits[0])[1]
 
 
 def test_no_texts_give_no_answers(predictor: Predictor) -> None:
-    logits, windows = predictor.logits([])
+    outputs = predictor.outputs([])
 
-    assert logits.shape == (0, 2)
-    assert windows == []
+    assert outputs.logits.shape == (0, 2)
+    assert outputs.windows == []
     assert predictor.classify([]) == []
 
 

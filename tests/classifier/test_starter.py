@@ -189,7 +189,7 @@ def test_the_installed_model_says_what_the_adapter_on_its_base_says(
     with torch.inference_mode():
         expected = adapted(**tokenizer(TEXTS, padding=True, return_tensors="pt")).logits
     artefact = open_artefact(directory, models_dir=tmp_path)
-    logits, _ = open_predictor(artefact, engine="torch").logits(TEXTS)
+    logits = open_predictor(artefact, engine="torch").outputs(TEXTS).logits
     assert logits == pytest.approx(expected.numpy(), abs=1e-5)
 
 

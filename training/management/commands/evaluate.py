@@ -11,7 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 from classifier.artefact import Artefact, open_artefact
 from classifier.engines import KINDS
 from classifier.exceptions import ModelNotReady
-from classifier.windows import RULE, RULES
+from classifier.rating_file import read_rating_file
+from classifier.windows import RULES
 from training.config import ConfigError, DataConfig
 
 
@@ -41,9 +42,9 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--rule",
-            default=RULE,
+            default="",
             choices=sorted(RULES),
-            help=f"how the windows of a long text are combined (default: {RULE})",
+            help="how the windows of a long text are combined (default: the model's own)",
         )
         parser.add_argument(
             "--engine",
@@ -87,7 +88,11 @@ class Command(BaseCommand):
             )
             frame = draw_rows(frame, options["limit"], seed=0)
             evaluation = evaluate_in_detail(
-                artefact.directory, frame, labels, rule=options["rule"], engine=options["engine"]
+                artefact.directory,
+                frame,
+                labels,
+                rule=options["rule"] or None,
+                engine=options["engine"],
             )
         except (ConfigError, DataError, HubError, ModelNotReady) as error:
             raise CommandError(str(error)) from error
@@ -105,7 +110,7 @@ class Command(BaseCommand):
                 "revision": artefact.revision(),
                 "dataset": options["dataset"],
                 "split": options["split"],
-                "rule": options["rule"],
+                "rule": options["rule"] or read_rating_file(artefact.directory).window_rule,
             }
             report = save_evaluation(
                 options["report"], facts=facts, evaluation=evaluation, frame=frame
