@@ -50,6 +50,8 @@ def rate(texts: Sequence[str], *, source: Prediction.Source) -> list[Prediction]
             score=said.score,
             positive_probability=said.positive_probability,
             rating=said.rating,
+            rating_low=said.rating_low,
+            rating_high=said.rating_high,
             windows=said.windows,
             truncated=len(text) > settings.CLASSIFIER_READ_CHARS,
             source=source,

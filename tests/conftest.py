@@ -63,6 +63,15 @@ def served_model(tiny_model_dir: Path, settings: Settings) -> Iterator[Path]:
 
 
 @pytest.fixture
+def starred_model(starred_model_dir: Path, settings: Settings) -> Iterator[Path]:
+    """The site of this test serves the tiny classifier with stars."""
+    settings.CLASSIFIER_MODEL = str(starred_model_dir)
+    holder.reset()
+    yield starred_model_dir
+    holder.reset()
+
+
+@pytest.fixture
 def no_model(settings: Settings, tmp_path: Path) -> Iterator[Path]:
     """The site of this test has no model; gives the path where it looks for one."""
     directory = tmp_path / "no-such-model"

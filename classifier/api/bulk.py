@@ -156,7 +156,7 @@ class BulkResultView(BulkView):
 
     @extend_schema(
         operation_id="bulk_result",
-        summary="The file with label, score, rating and error of each row",
+        summary="The file with label, score, rating, its interval and error of each row",
         parameters=[JOB_ID],
         responses={
             (200, "application/octet-stream"): OpenApiTypes.BINARY,

@@ -31,12 +31,14 @@ def answer(asked: RatingRequest) -> dict[str, Any]:
 
 def prediction_answer(prediction: Prediction) -> dict[str, Any]:
     """What the API says of a prediction, as PredictionSerializer describes it."""
+    interval = prediction.rating_interval
     return {
         "id": str(prediction.pk),
         "label": prediction.label,
         "score": prediction.score,
         "positive_probability": prediction.positive_probability,
         "rating": prediction.rating,
+        "rating_interval": list(interval) if interval else None,
         "model": str(prediction.model_version),
         "truncated": prediction.truncated,
     }

@@ -31,11 +31,22 @@ class PredictRequestSerializer(serializers.Serializer):
 class PredictionSerializer(serializers.ModelSerializer):
     """For the schema; `predict.prediction_answer` gives the same without making fields anew."""
 
+    rating_interval = serializers.ListField(
+        child=serializers.IntegerField(min_value=LOWEST, max_value=HIGHEST),
+        min_length=2,
+        max_length=2,
+        allow_null=True,
+        help_text="[low, high], both in it: what people give in 80 % of such reviews. null where "
+        "the rating is the model's confidence alone.",
+    )
     model = serializers.CharField(source="model_version", help_text="name@revision of the model")
 
     class Meta:
         model = Prediction
-        fields = ("id", "label", "score", "positive_probability", "rating", "model", "truncated")
+        fields = (
+            *("id", "label", "score", "positive_probability", "rating", "rating_interval"),
+            *("model", "truncated"),
+        )
         read_only_fields = fields
 
 

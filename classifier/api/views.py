@@ -14,6 +14,17 @@ from classifier.api.serializers import (
     PredictRequestSerializer,
 )
 
+ANSWER = {
+    "id": "4c1d1a4e-9d7f-4a6c-8b57-0d4f7f6f3f52",
+    "label": "POSITIVE",
+    "score": 0.93,
+    "positive_probability": 0.93,
+    "rating": 8,
+    "rating_interval": [7, 10],
+    "model": "starter@0123456789ab",
+    "truncated": False,
+}
+
 
 class PredictView(APIView):
     """Rates a text, or each text of a list. Open to all; no cookie is read, so none is abused."""
@@ -42,6 +53,10 @@ class PredictView(APIView):
         examples=[
             OpenApiExample("one", {"text": "A joy from start to end."}, request_only=True),
             OpenApiExample("list", {"texts": ["A joy.", "A bore."]}, request_only=True),
+            OpenApiExample("answer", ANSWER, response_only=True, status_codes=["200"]),
+            OpenApiExample(
+                "answers", {"results": [ANSWER]}, response_only=True, status_codes=["200"]
+            ),
         ],
     )
     def post(self, request: Request) -> Response:

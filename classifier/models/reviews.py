@@ -77,6 +77,15 @@ class Prediction(models.Model):
     score = models.FloatField(help_text="Softmax probability of the label, 0 to 1.")
     positive_probability = models.FloatField(help_text="P(POSITIVE), 0 to 1.")
     rating = models.PositiveSmallIntegerField(help_text="1 (worst) to 10 (best).")
+    rating_low = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="Lower end of the interval that holds what people give in 80 % of such reviews; "
+        "none where the rating is the model's confidence alone.",
+    )
+    rating_high = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Upper end of the same; both are in it."
+    )
     truncated = models.BooleanField(
         help_text="Whether the text was longer than the characters the model reads."
     )
@@ -112,6 +121,19 @@ class Prediction(models.Model):
                 condition=Q(rating__gte=LOWEST, rating__lte=HIGHEST),
                 name="prediction_rating_range",
             ),
+            models.CheckConstraint(
+                # Compared with nothing, an end alone would be neither true nor false, and pass.
+                condition=Q(rating_low__isnull=True, rating_high__isnull=True)
+                | Q(
+                    rating_low__isnull=False,
+                    rating_high__isnull=False,
+                    rating_low__gte=LOWEST,
+                    rating_low__lte=F("rating"),
+                    rating_high__gte=F("rating"),
+                    rating_high__lte=HIGHEST,
+                ),
+                name="prediction_rating_interval",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -119,6 +141,13 @@ class Prediction(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("prediction", args=[self.pk])
+
+    @property
+    def rating_interval(self) -> tuple[int, int] | None:
+        """Both ends of the interval, where there is one."""
+        if self.rating_low is None or self.rating_high is None:
+            return None
+        return self.rating_low, self.rating_high
 
 
 class VerdictQuerySet(models.QuerySet["Verdict"]):

@@ -13,7 +13,10 @@ from tests.factories import make_prediction
 
 pytestmark = pytest.mark.django_db
 
-FIELDS = ["id", "label", "score", "positive_probability", "rating", "model", "truncated"]
+FIELDS = [
+    *("id", "label", "score", "positive_probability", "rating", "rating_interval", "model"),
+    "truncated",
+]
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 
@@ -49,6 +52,7 @@ def test_the_answer_is_what_the_model_says(client: Client, served_model: Path) -
         "score": said.score,
         "positive_probability": said.positive_probability,
         "rating": said.rating,
+        "rating_interval": None,
         "model": f"{predictor.name}@{predictor.revision}",
         "truncated": False,
     }
@@ -223,9 +227,22 @@ def test_the_documentation_page_loads_nothing_from_other_hosts(client: Client) -
 
 
 def test_the_answer_is_what_the_schema_describes() -> None:
-    prediction = make_prediction()
+    for prediction in (make_prediction(), make_prediction(rating_low=7, rating_high=10)):
+        assert prediction_answer(prediction) == dict(PredictionSerializer(prediction).data)
 
-    assert prediction_answer(prediction) == dict(PredictionSerializer(prediction).data)
+
+def test_a_model_that_knows_intervals_gives_them(client: Client, starred_model: Path) -> None:
+    one = post(client, {"text": "superb joy"})
+    several = post(client, {"texts": ["superb joy", "awful bore"]})["results"]
+
+    low, high = one["rating_interval"]
+    assert 1 <= low <= one["rating"] <= high <= 10
+    assert several[0]["rating_interval"] == [low, high]
+    assert several[1]["rating_interval"] != [low, high]
+    kept = Prediction.objects.get(pk=one["id"])
+    assert (kept.rating_low, kept.rating, kept.rating_high) == (low, one["rating"], high)
+    # By way of the framework, and of the answers that are remembered
+    assert post_form(client, "text=superb+joy")["rating_interval"] == [low, high]
 
 
 def test_an_answer_carries_the_headers_that_every_answer_carries(

@@ -26,6 +26,12 @@ def test_the_digest_of_a_text_is_the_sha256_of_its_utf8() -> None:
         ({"positive_probability": -0.01}, "prediction_positive_probability_range"),
         ({"rating": 0}, "prediction_rating_range"),
         ({"rating": 11}, "prediction_rating_range"),
+        ({"rating": 5, "rating_low": 6, "rating_high": 7}, "prediction_rating_interval"),
+        ({"rating": 5, "rating_low": 3, "rating_high": 4}, "prediction_rating_interval"),
+        ({"rating": 5, "rating_low": 0, "rating_high": 7}, "prediction_rating_interval"),
+        ({"rating": 5, "rating_low": 3, "rating_high": 11}, "prediction_rating_interval"),
+        ({"rating": 5, "rating_low": 3}, "prediction_rating_interval"),
+        ({"rating": 5, "rating_high": 7}, "prediction_rating_interval"),
     ],
 )
 def test_the_database_refuses_a_prediction_out_of_range(
@@ -33,6 +39,12 @@ def test_the_database_refuses_a_prediction_out_of_range(
 ) -> None:
     with pytest.raises(IntegrityError, match=constraint):
         make_prediction(**values)
+
+
+def test_an_interval_has_both_its_ends_or_none() -> None:
+    assert make_prediction(rating=5, rating_low=5, rating_high=5).rating_interval == (5, 5)
+    assert make_prediction(rating=5, rating_low=1, rating_high=10).rating_interval == (1, 10)
+    assert make_prediction().rating_interval is None
 
 
 @pytest.mark.parametrize("rating", [0, 11])

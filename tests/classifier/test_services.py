@@ -35,6 +35,16 @@ def test_what_the_model_said_is_kept(served_model: Path) -> None:
     assert kept.source == "form"
 
 
+def test_the_interval_of_a_rating_is_kept_with_it(starred_model: Path) -> None:
+    services.rate(["a lovely film", "an awful film"], source=FORM)
+
+    said = holder.get().classify(["a lovely film", "an awful film"])
+    kept = {prediction.text: prediction for prediction in Prediction.objects.all()}
+    for text, expected in zip(("a lovely film", "an awful film"), said, strict=True):
+        assert kept[text].rating == expected.rating
+        assert kept[text].rating_interval == (expected.rating_low, expected.rating_high)
+
+
 def test_the_model_that_answered_is_kept_once(served_model: Path) -> None:
     services.rate(["good"], source=FORM)
     services.rate(["bad"], source=FORM)
