@@ -8,7 +8,8 @@ from classifier.bulk.chunks import Chunk
 from classifier.bulk.packing import broken, pack, unpack
 from classifier.ratings import HIGHEST, LOWEST
 
-_VERSION = 1
+_VERSION = 2
+_COLUMNS = {1: (0, 6), _VERSION: (0, 8)}  # of version 1: without an interval
 LISTED_BAD_ROWS = 100
 
 
@@ -25,13 +26,20 @@ class Said(Protocol):
     def positive_probability(self) -> float: ...
     @property
     def windows(self) -> int: ...
+    @property
+    def rating_low(self) -> int | None: ...
+    @property
+    def rating_high(self) -> int | None: ...
 
 
 Classify = Callable[[list[str]], Sequence[Said]]
 
 
 class RowRating(NamedTuple):
-    """Of a row that was rated all but `error`; of a bad row `error` alone."""
+    """Of a row that was rated all but `error`; of a bad row `error` alone.
+
+    A rating that is the model's confidence alone has no interval.
+    """
 
     label: str | None
     score: float | None
@@ -41,6 +49,9 @@ class RowRating(NamedTuple):
     error: str | None
     positive_probability: float | None = None
     windows: int | None = None
+    rating_low: int | None = None
+    rating_high: int | None = None
+    """Ends of the rating's interval, both in it."""
 
 
 def bad_row(reason: str) -> RowRating:
@@ -65,7 +76,16 @@ def rate_chunk(chunk: Chunk, classify: Classify) -> list[RowRating]:
         else:
             of = next(left)
             ratings.append(
-                RowRating(of.label, of.score, of.rating, None, of.positive_probability, of.windows)
+                RowRating(
+                    label=of.label,
+                    score=of.score,
+                    rating=of.rating,
+                    error=None,
+                    positive_probability=of.positive_probability,
+                    windows=of.windows,
+                    rating_low=of.rating_low,
+                    rating_high=of.rating_high,
+                )
             )
     return ratings
 
@@ -80,10 +100,9 @@ def ratings_from_bytes(data: bytes) -> list[RowRating]:
     PartsError: `ratings_to_bytes` cannot have written this.
     """
     match unpack(data):
-        case [version, *columns] if version == _VERSION and all(
-            isinstance(column, list) for column in columns
-        ):
-            if len(columns) in (0, 6) and len({len(column) for column in columns}) <= 1:
+        case [int(version), *columns] if all(isinstance(column, list) for column in columns):
+            same_length = len({len(column) for column in columns}) <= 1
+            if len(columns) in _COLUMNS.get(version, ()) and same_length:
                 ratings = [RowRating(*cells) for cells in zip(*columns, strict=True)]
                 if all(map(_is_rating, ratings)):
                     return ratings
@@ -92,13 +111,26 @@ def ratings_from_bytes(data: bytes) -> list[RowRating]:
 
 def _is_rating(rating: RowRating) -> bool:
     match rating:
-        case RowRating(None, None, None, str(), None, None):
+        case RowRating(None, None, None, str(), None, None, None, None):
             return True
         case RowRating(
-            str(), float() | int() as score, int(value), None, float() | int() as positive, int()
+            str(),
+            float() | int() as score,
+            int(value),
+            None,
+            float() | int() as positive,
+            int(),
+            None | int() as low,
+            None | int() as high,
         ):
-            return 0 <= score <= 1 and 0 <= positive <= 1 and LOWEST <= value <= HIGHEST
+            ends = (value, value) if low is high is None else (low, high)
+            return 0 <= score <= 1 and 0 <= positive <= 1 and _is_interval(ends, value)
     return False
+
+
+def _is_interval(ends: tuple[int | None, int | None], value: int) -> bool:
+    low, high = ends
+    return low is not None and high is not None and LOWEST <= low <= value <= high <= HIGHEST
 
 
 @dataclass

@@ -9,7 +9,7 @@ from classifier.bulk.errors import TableError
 from classifier.bulk.ratings import RowRating, Summary
 from classifier.bulk.table import Row, Table
 
-ADDED = ("label", "score", "rating", "error")
+ADDED = ("label", "score", "rating", "rating_low", "rating_high", "error")
 
 
 class _Writer(Protocol):
@@ -19,11 +19,11 @@ class _Writer(Protocol):
 
 
 def write_result(table: Table, ratings: Iterator[RowRating], out: BinaryIO) -> Summary:
-    """Write the table with label, score, rating and error of each row.
+    """Write the table with label, score, rating, its interval and error of each row.
 
     Same format, delimiter, columns and rows, bad ones in their places with what could be read of
     them; UTF-8, with a BOM where the table had one; CSV and TSV as classifier.bulk.formulas has
-    it. Where one of the four names is taken all four get _2, or the next number that is free.
+    it. Where one of the names in ADDED is taken all get _2, or the next number that is free.
     The same ratings give the same bytes, whoever rated and whatever `out` is.
 
     Args:
@@ -59,7 +59,7 @@ def write_result(table: Table, ratings: Iterator[RowRating], out: BinaryIO) -> S
 
 
 def added_names(taken: set[str]) -> tuple[str, ...]:
-    """label, score, rating and error, or all four with the first number that is free."""
+    """Those in ADDED, or all of them with the first number that is free."""
     folded = {name.strip().casefold() for name in taken}
     names: tuple[str, ...] = ADDED
     number = 1
@@ -89,9 +89,10 @@ def _paired(
 
 def _added_cells(rating: RowRating, *, numbers: bool) -> tuple[Any, ...]:
     if rating.score is None:
-        return None, None, None, rating.error
+        return (*[None] * 5, rating.error)
     score = score_digits(rating.score)
-    return rating.label, float(score) if numbers else score, rating.rating, None
+    said = (rating.label, float(score) if numbers else score, rating.rating)
+    return (*said, rating.rating_low, rating.rating_high, None)
 
 
 def score_digits(score: float) -> str:
@@ -102,7 +103,7 @@ def score_digits(score: float) -> str:
 def _write_json_lines(
     table: Table, ratings: Iterator[RowRating], out: BinaryIO, summary: Summary
 ) -> None:
-    """Each object as it stands in the file, character by character, with four keys at its end."""
+    """Each object as it stands in the file, character by character, with its keys at its end."""
     # Any row may have the names, not only the first ones: that takes a pass of its own.
     taken: set[str] = set()
     for row in table.rows():

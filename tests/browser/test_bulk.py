@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from classifier.bulk.writing import ADDED
 from tests import tiny
 from tests.browser.conftest import OpenPage
 from tests.browser.test_review import scrolls_sideways
@@ -87,10 +88,10 @@ def test_a_file_is_sent_watched_fetched_and_deleted(open_page: OpenPage, tmp_pat
     content = Path(download.value.path()).read_bytes()
     expect(page.locator(".facts")).to_contain_text(hashlib.sha256(content).hexdigest())
     header, *rated = csv.reader(io.StringIO(content.decode(), newline=""))
-    assert header == ["id", "title", "opinion", "label", "score", "rating", "error"]
+    assert header == ["id", "title", "opinion", *ADDED]
     assert [row[:3] for row in rated] == rows
     assert all(row[3] in ("POSITIVE", "NEGATIVE") for row in rated if row[2])
-    assert all(row[6] for row in rated if not row[2])
+    assert all(row[-1] for row in rated if not row[2])
     page.get_by_text("As a table").click()
     table = page.locator("#chart-table")
     for rating in range(1, 11):

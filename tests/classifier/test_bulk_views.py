@@ -547,7 +547,7 @@ def test_the_result_is_a_download_that_says_what_it_is(client: Client, rated: Bu
     response = client.get(f"/bulk/{rated.pk}/result")
 
     content = content_of(response)
-    assert content.splitlines()[0] == b"id,review,label,score,rating,error"
+    assert content.splitlines()[0] == b"id,review,label,score,rating,rating_low,rating_high,error"
     assert len(content.splitlines()) == 5
     assert int(response["Content-Length"]) == len(content)
     assert response["Content-Type"] == "text/csv; charset=utf-8"
@@ -765,6 +765,8 @@ def test_a_workbook_comes_back_as_a_workbook(client: Client, served_model: Path)
         "label",
         "score",
         "rating",
+        "rating_low",
+        "rating_high",
         "error",
     ]
 

@@ -117,6 +117,22 @@ def test_a_file_is_rated_row_by_row(served_model: Path, tmp_path: Path, suffix: 
     assert sorted(file.name for file in tmp_path.iterdir()) == [source.name, target.name]
 
 
+def test_intervals_are_written_and_kept(starred_model: Path, tmp_path: Path) -> None:
+    source = write_table(tmp_path / "in.csv", 12)
+    target = tmp_path / "out.csv"
+
+    rate(source, target, "--keep")
+
+    with open_table(target) as table:
+        rated = [row.cells for row in table.rows() if row.cells["label"]]
+    kept = {prediction.text: prediction for prediction in Prediction.objects.all()}
+    assert len(rated) == len(kept) == 11
+    for row in rated:
+        assert 1 <= int(row["rating_low"]) <= int(row["rating"]) <= int(row["rating_high"]) <= 10
+        interval = int(row["rating_low"]), int(row["rating_high"])
+        assert kept[row["text"]].rating_interval == interval
+
+
 def test_the_ratings_are_shown_as_bars(served_model: Path, tmp_path: Path) -> None:
     said = rate(write_table(tmp_path / "in.csv", 20), tmp_path / "out.csv")
     bars = {

@@ -42,8 +42,9 @@ _KEPT_ROWS = uuid.UUID("6b4cde9a-2c0f-4c52-9b0e-6a8f0a3d5f4e")
 
 class Command(BaseCommand):
     help = (
-        "Rates a table (CSV, TSV, JSONL, XLSX) and writes it with label, score, rating and error "
-        "of each row. Started again after it was killed, it goes on where it was."
+        "Rates a table (CSV, TSV, JSONL, XLSX) and writes it with label, score, rating, "
+        "its interval and error of each row. Started again after it was killed, it goes on where "
+        "it was."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -86,6 +87,7 @@ class Command(BaseCommand):
                 "format": table.format,
                 "text_column": column,
                 "model": f"{predictor.name}@{predictor.revision}",
+                "rating": settings.CLASSIFIER_RATING,
                 "max_chars": settings.CLASSIFIER_MAX_CHARS,
                 "read_chars": settings.CLASSIFIER_READ_CHARS,
                 "chunk_rows": CHUNK_ROWS,

@@ -21,11 +21,13 @@ class Opinion:
     rating: int
     positive_probability: float
     windows: int = 1
+    rating_low: int | None = None
+    rating_high: int | None = None
 
 
 def classify(texts: Sequence[str]) -> list[Opinion]:
     return [
-        Opinion("POSITIVE", 0.98765, 10, 0.98765)
+        Opinion("POSITIVE", 0.98765, 10, 0.98765, rating_low=8, rating_high=10)
         if len(text) % 2
         else Opinion("NEGATIVE", 0.75, 3, 0.25)
         for text in texts

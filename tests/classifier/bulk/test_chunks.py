@@ -22,17 +22,19 @@ from tests.classifier.bulk.samples import classify
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 ITEMS = st.one_of(TEXTS.map(lambda t: (t, None)), TEXTS.map(lambda t: (None, t)))
+SAID = {
+    "label": st.sampled_from(["POSITIVE", "NEGATIVE"]),
+    "score": st.floats(0, 1),
+    "rating": st.integers(4, 6),
+    "error": st.none(),
+    "positive_probability": st.floats(0, 1),
+    "windows": st.integers(1, 99),
+    "rating_low": st.none(),
+    "rating_high": st.none(),
+}
+INTERVAL = {"rating_low": st.integers(1, 4), "rating_high": st.integers(6, 10)}
 RATINGS = st.one_of(
-    TEXTS.map(bad_row),
-    st.builds(
-        RowRating,
-        st.sampled_from(["POSITIVE", "NEGATIVE"]),
-        st.floats(0, 1),
-        st.integers(1, 10),
-        st.none(),
-        st.floats(0, 1),
-        st.integers(1, 99),
-    ),
+    TEXTS.map(bad_row), st.builds(RowRating, **SAID), st.builds(RowRating, **(SAID | INTERVAL))
 )
 
 
@@ -96,6 +98,20 @@ def test_ratings_come_back_to_the_last_bit(ratings: list[RowRating]) -> None:
     assert ratings_from_bytes(ratings_to_bytes(ratings)) == ratings
 
 
+WITH_INTERVAL = ("POSITIVE", 0.5, 3, None, 0.5, 1, 2, 5)
+
+
+def test_what_was_rated_before_there_were_intervals_is_read() -> None:
+    columns = [[value] for value in WITH_INTERVAL]
+
+    [before] = ratings_from_bytes(pack([1, *columns[:6]]))
+    [now] = ratings_from_bytes(pack([2, *columns]))
+
+    assert before == RowRating(*WITH_INTERVAL[:6])
+    assert (now.rating_low, now.rating_high) == (2, 5)
+    assert (before.rating_low, before.rating_high) == (None, None)
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -105,6 +121,14 @@ def test_ratings_come_back_to_the_last_bit(ratings: list[RowRating]) -> None:
         pack([1, 1, 1, [["a", None]]]) + b"x",
         pack({"a": 1}),
         pack([2, 1, 1, [["a", None]]]),
+        pack([3, *([value] for value in WITH_INTERVAL)]),
+        pack([2, *([value] for value in WITH_INTERVAL[:6])]),
+        pack([2, *([value] for value in (*WITH_INTERVAL[:6], None, 5))]),
+        pack([2, *([value] for value in (*WITH_INTERVAL[:6], 4, 5))]),
+        pack([2, *([value] for value in (*WITH_INTERVAL[:6], 1, 2))]),
+        pack([2, *([value] for value in (*WITH_INTERVAL[:6], 0, 5))]),
+        pack([2, *([value] for value in (*WITH_INTERVAL[:6], 1, 11))]),
+        pack([2, *([value] for value in (None, None, None, "bad", None, None, 1, 2))]),
         pack([1, 0, 1, [["a", None]]]),
         pack([1, 1, 1, [["a", "b"]]]),
         pack([1, [None], [0.5], [3], [None], [0.5], [1]]),
@@ -133,6 +157,8 @@ def test_a_chunk_is_rated_in_one_call_and_bad_rows_keep_their_places() -> None:
     assert calls == [["odd", "even"]]
     assert [rating.label for rating in said] == ["POSITIVE", None, "NEGATIVE"]
     assert [rating.error is None for rating in said] == [True, False, True]
+    ends = [(rating.rating_low, rating.rating_high) for rating in said]
+    assert ends == [(8, 10), (None, None), (None, None)]
 
 
 def test_a_chunk_of_bad_rows_alone_asks_no_model() -> None:

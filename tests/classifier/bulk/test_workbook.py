@@ -15,6 +15,7 @@ from classifier.bulk.errors import TableError
 from classifier.bulk.limits import MAX_RECORD_CHARS
 from classifier.bulk.table import EMPTY_ROW, LONG_ROW
 from classifier.bulk.workbook_writer import WorkbookWriter
+from classifier.bulk.writing import ADDED
 from tests.classifier.bulk.samples import WriteOnly, ratings, result, table
 
 
@@ -88,11 +89,11 @@ def test_values_of_all_kinds_are_read_and_written_again() -> None:
     header = ["text", "whole", "real", "bool", "day", "moment", "time", "length"]
     written, _ = result(table(saved(header, row), "a.xlsx"))
     read = list(next(table(written, "a.xlsx").rows()).cells.values())
-    assert read == [*row, "POSITIVE", 0.9877, 10]
+    assert read == [*row, "POSITIVE", 0.9877, 10, 8, 10]
     shown = openpyxl.load_workbook(io.BytesIO(written)).active
     assert shown["F2"].value == moment
     assert shown["E2"].value.date() == day
-    assert [cell.value for cell in shown[1]][-4:] == ["label", "score", "rating", "error"]
+    assert [cell.value for cell in shown[1]][-6:] == [*ADDED]
 
 
 def test_numbers_and_dates_in_the_text_column_are_texts() -> None:

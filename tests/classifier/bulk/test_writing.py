@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from classifier.bulk.errors import TableError
 from classifier.bulk.formulas import escape, unescape
 from classifier.bulk.ratings import bad_row
-from classifier.bulk.writing import added_names, write_result
+from classifier.bulk.writing import ADDED, added_names, write_result
 from tests.classifier.bulk.samples import WriteOnly, ratings, result, table
 
 STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -59,7 +59,7 @@ def test_payloads_come_back_through_a_whole_file(name: str) -> None:
     header = "id,text,=n\n" if name != "a.tsv" else "id\ttext\t=n\n"
     first, _ = result(_table_of(PAYLOADS, name, header))
     again = table(first, name)
-    assert again.columns == ("id", "text", "=n", "label", "score", "rating", "error")
+    assert again.columns == ("id", "text", "=n", *ADDED)
     assert [row.cells["text"] for row in again.rows()] == PAYLOADS
     if name != "a.xlsx":
         reader = csv.reader(
@@ -118,13 +118,13 @@ def test_export_then_import_then_export_loses_nothing(
 def test_a_csv_keeps_its_columns_rows_and_delimiter() -> None:
     written, summary = result(table('id;text\n1;"odd"\n2\n\n3;ev;en\n4;"a;\n"\n'))
     assert written.decode() == (
-        "id;text;label;score;rating;error\r\n"
-        "1;odd;POSITIVE;0.9877;10;\r\n"
-        '2;;;;;"A row must have as many cells as the header, 2. Found: 1."\r\n'
-        ";;;;;A row must have cells. Found: an empty row.\r\n"
-        '3;ev;;;;"A row must have as many cells as the header, 2. Found: 3; '
+        "id;text;label;score;rating;rating_low;rating_high;error\r\n"
+        "1;odd;POSITIVE;0.9877;10;8;10;\r\n"
+        '2;;;;;;;"A row must have as many cells as the header, 2. Found: 1."\r\n'
+        ";;;;;;;A row must have cells. Found: an empty row.\r\n"
+        '3;ev;;;;;;"A row must have as many cells as the header, 2. Found: 3; '
         'those beyond the header are left out."\r\n'
-        '4;"a;\n";NEGATIVE;0.7500;3;\r\n'
+        '4;"a;\n";NEGATIVE;0.7500;3;;;\r\n'
     )
     assert (summary.rows, summary.rated, summary.bad) == (5, 2, 3)
     assert [row for row, _ in summary.bad_rows] == [2, 3, 4]
@@ -143,19 +143,21 @@ def test_the_result_is_utf8_with_a_bom_where_there_was_one(encoding: str, bom: b
 
 def test_a_table_of_one_column_gets_commas() -> None:
     written, _ = result(table("text\nso, so\n"))
-    assert written == b'text,label,score,rating,error\r\n"so, so",NEGATIVE,0.7500,3,\r\n'
+    header = b"text,label,score,rating,rating_low,rating_high,error\r\n"
+    assert written == header + b'"so, so",NEGATIVE,0.7500,3,,,\r\n'
 
 
 def test_names_that_are_taken_get_a_number_all_together() -> None:
-    assert added_names({"text"}) == ("label", "score", "rating", "error")
-    assert added_names({" Label ", "text"}) == ("label_2", "score_2", "rating_2", "error_2")
-    assert added_names({"label", "error_2"}) == ("label_3", "score_3", "rating_3", "error_3")
+    assert added_names({"text"}) == ADDED
+    assert added_names({" Label ", "text"}) == tuple(f"{name}_2" for name in ADDED)
+    assert added_names({"label", "error_2"}) == tuple(f"{name}_3" for name in ADDED)
+    assert added_names({"rating_low"}) == tuple(f"{name}_2" for name in ADDED)
 
 
 def test_a_result_can_be_rated_again() -> None:
     once, _ = result(table("text\nodd\n"))
     twice, _ = result(table(once))
-    names = "label,score,rating,error,label_2,score_2,rating_2,error_2"
+    names = ",".join([*ADDED, *(f"{name}_2" for name in ADDED)])
     assert twice.decode().split("\r\n")[0] == f"text,{names}"
 
 
@@ -170,11 +172,12 @@ def test_json_lines_keep_every_value_as_it_stands() -> None:
     written, summary = result(table("\n".join(lines), "a.jsonl"))
     out = written.decode().splitlines()
     assert out[0].startswith(lines[0][:-1] + ", ")
-    assert out[0].endswith('"label": "POSITIVE", "score": 0.9877, "rating": 10, "error": null}')
+    said = '"label": "POSITIVE", "score": 0.9877, "rating": 10, "rating_low": 8, "rating_high": 10'
+    assert out[0].endswith(said + ', "error": null}')
     read = [json.loads(line) for line in out]
     assert read[1]["text"] == 5
     assert [one["label"] for one in read] == ["POSITIVE", None, None, None, None]
-    assert set(read[2]) == set(read[3]) == {"label", "score", "rating", "error"}
+    assert set(read[2]) == set(read[3]) == set(ADDED)
     assert all(one["error"] for one in read[1:])
     assert summary.bad == 4
 
@@ -199,4 +202,7 @@ def test_ratings_that_do_not_match_the_rows_are_refused(name: str, extra: int) -
 
 
 def test_a_header_alone_gets_the_new_columns() -> None:
-    assert result(table("id,text\n"))[0] == b"id,text,label,score,rating,error\r\n"
+    assert (
+        result(table("id,text\n"))[0]
+        == b"id,text,label,score,rating,rating_low,rating_high,error\r\n"
+    )

@@ -1,6 +1,7 @@
 """Whole jobs in this process, with the tiny model."""
 
-from io import BytesIO
+import csv
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,22 @@ def test_texts_that_are_kept_are_predictions_each_once(
     assert first.source == "bulk"
     assert first.text_sha256 == text_digest(first.text)
     assert first.label in ("NEGATIVE", "POSITIVE")
+
+
+def test_intervals_are_in_the_result_and_in_what_is_kept(
+    submitted: Submit, starred_model: Path
+) -> None:
+    job = submitted(ROWS, keep_texts=True)
+
+    work.work()
+
+    kept = {prediction.text: prediction for prediction in Prediction.objects.all()}
+    rows = csv.DictReader(StringIO(result_of(job).decode(), newline=""))
+    rated = [row for row in rows if row["label"]]
+    assert len(rated) == ROWS - 12
+    for row in rated:
+        interval = int(row["rating_low"]), int(row["rating_high"])
+        assert kept[row["text"]].rating_interval == interval
 
 
 def test_no_text_is_read_beyond_what_the_model_reads(
