@@ -36,6 +36,8 @@ MEANINGS = {
     "split": f"{TRAIN} or {TEST}",
     "model_label": "what the model had said",
     "model_rating": "what the model had said",
+    "model_rating_low": "lower end of the interval that the model had given with it, if it had",
+    "model_rating_high": "its upper end",
     "positive_probability": "P(POSITIVE) that the model had given, 0 to 1",
     "model": "name and digest of the model",
     "predicted_at": "when the model had said it, ISO 8601",

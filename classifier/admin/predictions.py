@@ -86,6 +86,7 @@ class PredictionAdmin(ReviewPages, ImportPages, FactsAdmin):
         "excerpt",
         "label",
         "rating",
+        "interval",
         "score",
         "reviewer_says",
         "source",
@@ -104,6 +105,11 @@ class PredictionAdmin(ReviewPages, ImportPages, FactsAdmin):
     @admin.display(description="review")
     def excerpt(self, prediction: Prediction) -> str:
         return Truncator(prediction.text).chars(90) or "(purged)"
+
+    @admin.display(description="interval")
+    def interval(self, prediction: Prediction) -> str | None:
+        ends = prediction.rating_interval
+        return "{}–{}".format(*ends) if ends else None  # noqa: RUF001 (from one to the other)
 
     # Not named verdict: a list looks for a relation of that name first, and shows a dash.
     @admin.display(description="verdict")

@@ -18,8 +18,8 @@ from classifier.review.split import split_of
 
 COLUMNS = (
     *("prediction", "text", "text_sha256", "label", "rating", "note", "reviewer", "chosen_by"),
-    *("reviewed_at", "split", "model_label", "model_rating", "positive_probability", "model"),
-    "predicted_at",
+    *("reviewed_at", "split", "model_label", "model_rating", "model_rating_low"),
+    *("model_rating_high", "positive_probability", "model", "predicted_at"),
 )
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 
@@ -45,6 +45,8 @@ def rows_of(verdicts: VerdictQuerySet) -> Iterator[Row]:
             "split": split_of(prediction.text_sha256),
             "model_label": prediction.label,
             "model_rating": prediction.rating,
+            "model_rating_low": prediction.rating_low,
+            "model_rating_high": prediction.rating_high,
             "positive_probability": prediction.positive_probability,
             "model": str(prediction.model_version),
             "predicted_at": prediction.created_at.isoformat(),
@@ -132,6 +134,8 @@ def _write_parquet(out: BinaryIO, rows: Iterable[Row], columns: Sequence[str]) -
     numbers = {
         "rating": arrow.int8(),
         "model_rating": arrow.int8(),
+        "model_rating_low": arrow.int8(),
+        "model_rating_high": arrow.int8(),
         "positive_probability": arrow.float64(),
     }
     schema = arrow.schema([(name, numbers.get(name, arrow.string())) for name in columns])

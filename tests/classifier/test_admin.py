@@ -62,6 +62,13 @@ def test_the_list_shows_what_was_said_and_of_what(reviewer: Client) -> None:
     assert "NEGATIVE 3/10" in page
 
 
+def test_the_list_and_the_page_show_the_interval(reviewer: Client) -> None:
+    prediction = make_prediction("A superb evening", rating=8, rating_low=6, rating_high=10)
+
+    assert "6–10" in reviewer.get(LIST).content.decode()  # noqa: RUF001
+    assert "Rating low" in reviewer.get(f"{LIST}{prediction.pk}/change/").content.decode()
+
+
 def test_a_prediction_without_a_verdict_says_so(reviewer: Client) -> None:
     make_prediction()
 

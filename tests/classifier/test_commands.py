@@ -48,6 +48,14 @@ def test_a_text_is_rated_on_one_line_and_kept(served_model: Path) -> None:
     assert kept.text == "a lovely film"
 
 
+def test_an_interval_stands_beside_the_rating(starred_model: Path) -> None:
+    said = predict("a lovely film")
+
+    kept = Prediction.objects.get()
+    between = f"{kept.rating_low} to {kept.rating_high}"
+    assert said.lines[0].startswith(f"{kept.rating:2}/10 ({between})  POSITIVE  ")
+
+
 def test_a_long_text_is_shown_by_its_beginning(served_model: Path) -> None:
     said = predict("a lovely\nfilm " * 20)
 
@@ -128,6 +136,7 @@ def test_json_lines_have_the_fields_of_the_api(served_model: Path, reviews: Path
         "score",
         "positive_probability",
         "rating",
+        "rating_interval",
         "model",
         "truncated",
     ]

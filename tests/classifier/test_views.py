@@ -57,6 +57,24 @@ def test_the_page_of_a_prediction_says_label_rating_score_and_model(client: Clie
     assert shown.count("star lit") == 2
 
 
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"rating_low": 7, "rating_high": 10}, "80 % of such reviews get 7 to 10."),
+        ({"rating_low": 9, "rating_high": 9}, "80 % of such reviews get just that."),
+        ({}, "The rating is the model&#x27;s confidence"),
+    ],
+)
+def test_the_page_of_a_prediction_says_how_sure_its_rating_is(
+    values: dict[str, Any], sentence: str, client: Client
+) -> None:
+    shown = page(client.get(make_prediction(**values).get_absolute_url()))
+
+    assert sentence in shown.replace("model's", "model&#x27;s")
+    assert shown.count("80 % of such") == bool(values)
+    assert ("confidence" in shown) is not bool(values)
+
+
 def test_showing_a_prediction_rates_nothing(client: Client, no_model: Path) -> None:
     prediction = make_prediction()
 

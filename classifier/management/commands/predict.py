@@ -65,6 +65,9 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(prediction_answer(prediction)))
             return
         excerpt = " ".join(prediction.text.split())[:60]
+        interval = prediction.rating_interval
+        between = " ({} to {})".format(*interval) if interval else ""
         self.stdout.write(
-            f"{prediction.rating:2}/10  {prediction.label:8}  {prediction.score:.3f}  {excerpt}"
+            f"{prediction.rating:2}/10{between}  {prediction.label:8}  {prediction.score:.3f}  "
+            f"{excerpt}"
         )

@@ -80,7 +80,8 @@ def test_what_is_exported_and_imported_again_is_what_it_was(
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_file_has_all_that_is_needed_to_learn_from_it(suffix: str, tmp_path: Path) -> None:
-    make_verdict(make_prediction("A warm film."), label="NEGATIVE", rating=2)
+    said = make_prediction("A warm film.", rating_low=7, rating_high=10)
+    make_verdict(said, label="NEGATIVE", rating=2)
     file = tmp_path / f"verdicts{suffix}"
 
     export_verdicts(file, Verdict.objects.all())
@@ -98,6 +99,7 @@ def test_a_file_has_all_that_is_needed_to_learn_from_it(suffix: str, tmp_path: P
     assert tuple(row) == COLUMNS
     assert (row["text"], row["label"], str(row["rating"])) == ("A warm film.", "NEGATIVE", "2")
     assert (row["model_label"], str(row["model_rating"])) == ("POSITIVE", "9")
+    assert (str(row["model_rating_low"]), str(row["model_rating_high"])) == ("7", "10")
     assert row["model"] == "tiny@0123456789ab"
     assert row["split"] == split_of(text_digest("A warm film."))
 

@@ -103,13 +103,13 @@ def test_a_judgement_becomes_the_verdict(
 
 
 def test_the_page_says_what_the_model_and_the_visitors_said(reviewer: Client) -> None:
-    prediction = make_prediction("Such a <b>warm</b> film.")
+    prediction = make_prediction("Such a <b>warm</b> film.", rating_low=7, rating_high=10)
     give_feedback(prediction, visitor="v", label="NEGATIVE", rating=3, source="form")
 
     page = " ".join(reviewer.get(PAGE).content.decode().split())
 
     assert "Such a &lt;b&gt;warm&lt;/b&gt; film." in page
-    assert "The model says <strong>positive</strong>, <strong>9</strong> of 10" in page
+    assert "The model says <strong>positive</strong>, <strong>9</strong> of 10 (7 to 10)" in page
     assert "A visitor says <strong>negative</strong>, <strong>3</strong> of 10" in page
     assert "Chosen because: a visitor disagreed" in page
     assert "Waiting: <strong>1</strong> that a visitor disagreed with" in page
