@@ -1,4 +1,7 @@
-"""Puts the starter's adapter on its base and keeps the result under the models folder."""
+"""Puts the starter's adapter on its base and keeps the result under the models folder.
+
+A star head and a rating.json beside the adapter become the model's own.
+"""
 
 import hashlib
 import os
@@ -6,14 +9,17 @@ import shutil
 from pathlib import Path
 
 from classifier.exceptions import ModelNotReady
-from classifier.model_files import GRAPH, ONNX_FACTS, metrics_of
+from classifier.model_files import GRAPH, METRICS, ONNX_FACTS, OPTIONAL_FILES, metrics_of
 from classifier.starter import base
 
 ADAPTER = Path(__file__).parent
 
 
 def directory(models_dir: Path) -> Path:
-    """Where this adapter's model lies: a new adapter gets a new directory, an old one stays."""
+    """Where this adapter's model lies: a new adapter gets a new directory, an old one stays.
+
+    So does a new star head or rating.json beside it.
+    """
     weights = ADAPTER / "adapter_model.safetensors"
     if not weights.is_file():
         raise ModelNotReady(
@@ -22,8 +28,10 @@ def directory(models_dir: Path) -> Path:
             value="there is no adapter_model.safetensors in it",
             remedy="Restore the file: git checkout -- classifier/starter",
         )
-    with weights.open("rb") as file:
-        return models_dir / f"starter-{hashlib.file_digest(file, 'sha256').hexdigest()[:12]}"
+    digests = [_digest(path) for path in (weights, *_beside())]
+    if len(digests) > 1:
+        digests = [hashlib.sha256("".join(digests).encode()).hexdigest()]
+    return models_dir / f"starter-{digests[0][:12]}"
 
 
 def is_complete(target: Path) -> bool:
@@ -71,8 +79,8 @@ def install(models_dir: Path) -> Path:
     try:
         merged.save_pretrained(draft)
         tokenizer.save_pretrained(draft)
-        for name in ("README.md", "metrics.json"):
-            shutil.copy(ADAPTER / name, draft / name)
+        for path in (ADAPTER / "README.md", ADAPTER / METRICS, *_beside()):
+            shutil.copy(path, draft / path.name)
         export_if_possible(draft)
         os.replace(draft, target)
     except OSError:
@@ -82,3 +90,13 @@ def install(models_dir: Path) -> Path:
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return target
+
+
+def _beside() -> list[Path]:
+    """What changes answers and lies beside the adapter."""
+    return [ADAPTER / name for name in OPTIONAL_FILES if (ADAPTER / name).is_file()]
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,9 +10,10 @@ import pytest
 
 from classifier.artefact import open_artefact
 from classifier.exceptions import ModelNotReady
-from classifier.model_files import GRAPH, METRICS
+from classifier.model_files import GRAPH, METRICS, RATING, STAR_HEAD
 from classifier.predictor import load_predictor, open_predictor
 from classifier.starter import base, installer
+from tests import tiny
 from tests.site import ROOT
 
 TEXTS = ["a superb film", "it was an awful bore", "the meal"]
@@ -160,6 +161,32 @@ def test_another_adapter_gets_another_directory(starter: Path, tmp_path: Path) -
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(installer, "ADAPTER", other)
         assert installer.directory(tmp_path) != mine
+
+
+def test_a_star_head_and_a_rating_json_beside_the_adapter_come_along(
+    starter: Path, tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = installer.directory(tmp_path)
+    other = Path(shutil.copytree(starter, tmp_path / "other"))
+    monkeypatch.setattr(installer, "ADAPTER", other)
+    assert installer.directory(tmp_path) == alone
+    names = {alone}
+    weights = Path(shutil.copytree(tiny_model_dir, tmp_path / "weights"))
+    for name in (STAR_HEAD, RATING):
+        shutil.copy(tiny.add_stars(weights) / name, other / name)
+        names.add(installer.directory(tmp_path))
+    tiny.add_stars(weights, scale=0.5)
+    shutil.copy(weights / STAR_HEAD, other / STAR_HEAD)
+    names.add(installer.directory(tmp_path))
+    assert len(names) == 4
+
+    directory = installer.install(tmp_path)
+
+    for name in (STAR_HEAD, RATING):
+        assert (directory / name).read_bytes() == (other / name).read_bytes()
+    for said in load_predictor(directory, models_dir=tmp_path).classify(TEXTS):
+        assert said.rating_low is not None
+    assert json.loads((directory / METRICS).read_text())["onnx"]["mean_star_difference"] < 0.03
 
 
 def test_the_plain_pipeline_loads_what_was_installed(starter: Path, tmp_path: Path) -> None:
