@@ -79,3 +79,16 @@ def test_the_site_serves_a_model_that_only_the_database_has(
     settings.MODELS_DIR, settings.CLASSIFIER_MODEL = tmp_path / "models", "mine"
     predictor = PredictorHolder().get()
     assert (predictor.name, predictor.revision) == ("mine", version.revision)
+
+
+def test_stars_and_ratings_are_shared_too(
+    starred_model_dir: Path, tmp_path: Path, settings: Settings
+) -> None:
+    revision = open_artefact(starred_model_dir, models_dir=tmp_path).revision()
+    share(ModelVersion.objects.create(name="starred", revision=revision), starred_model_dir)
+    settings.MODELS_DIR, settings.CLASSIFIER_MODEL = tmp_path / "models", "starred"
+
+    predictor = PredictorHolder().get()
+
+    assert predictor.revision == revision
+    assert predictor.classify(["superb joy"])[0].rating_low is not None

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from classifier import rating_file
 from classifier.artefact import open_artefact, require_no_code
+from classifier.model_files import RATING
 from training.hub.connection import Hub, HubError, Session
 from training.hub.fetching import (
     COMMIT,
@@ -21,7 +23,7 @@ from training.hub.fetching import (
 from training.hub.files import FETCHED_FILES, WEIGHTS, Digest, digest_of_sibling
 
 REVISION_DIGITS = 12  # of the commit, in the directory's name
-MAX_BYTES = {"config.json": 1 << 20, "README.md": 4 << 20}
+MAX_BYTES = {"config.json": 1 << 20, "README.md": 4 << 20, RATING: rating_file.MAX_BYTES}
 MAX_OTHER_BYTES = 64 << 20  # a tokenizer of 250,000 words has 17 MB
 # Any of them tells transformers the words; without one it would make a tokenizer of none.
 VOCABULARIES = {

@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import save
+from torch import zeros
 
 from classifier.exceptions import ModelNotReady
+from classifier.model_files import OPTIONAL_FILES, RATING, STAR_HEAD, revision_of
 from classifier.predictor import load_predictor
+from tests import tiny
 from tests.hub_stand_in import TOKEN, Blob, Fault, FaultKind, StandInHub
 from tests.training.hub.facts import HASTY, REPO
 from training.hub import Hub, HubError, Pulled, pull_model, push_model
@@ -53,6 +57,59 @@ def test_a_model_comes_back_as_it_was_pushed_and_is_served(
     served = load_predictor(pulled.name, models_dir=models).classify([text])[0]
     assert plain(text)[0]["label"] == served.label == "POSITIVE"
     assert plain(text)[0]["score"] == pytest.approx(served.score, abs=1e-6)
+
+
+def test_stars_and_ratings_come_along(
+    hub: Hub, model_dir: Path, models: Path, tmp_path: Path
+) -> None:
+    tiny.add_stars(model_dir)
+    push_model(model_dir, REPO, hub=hub)
+
+    pulled = pull(hub, models)
+
+    for name in OPTIONAL_FILES:
+        assert (pulled.directory / name).read_bytes() == (model_dir / name).read_bytes()
+    assert revision_of(pulled.directory) == revision_of(model_dir)
+    [here], [there] = (
+        load_predictor(directory, models_dir=tmp_path).classify(["a lovely film"])
+        for directory in (model_dir, pulled.directory)
+    )
+    assert here == there
+    assert here.rating_low is not None
+
+
+STARS = b'{"map": "stars", "exact_weight": 0, "middle": 0, "interval_mass": 0.8}'
+
+
+@pytest.mark.parametrize(
+    ("held", "message"),
+    [
+        ({RATING: b"[" * 100_000}, "describes a map"),
+        ({RATING: b'{"map": "probability", "rating": [1e999]}'}, "describes a map"),
+        ({RATING: b'{"map": "stars", "window_rule": "__import__"}'}, "describes a map"),
+        ({RATING: b" " * (2 << 20)}, "may have 1,048,576 bytes"),
+        ({RATING: STARS}, "needs the star head beside it"),
+        ({STAR_HEAD: b"\x80\x04pickle"}, "star_head"),
+        ({STAR_HEAD: struct.pack("<Q", 1 << 62) + b"{}"}, "a header of 4,611,"),
+        ({STAR_HEAD: save({"weight": zeros(10, 999), "bias": zeros(10)})}, "999 features"),
+        ({STAR_HEAD: save({"weight": zeros(9, 32), "bias": zeros(9)})}, "shapes"),
+        ({STAR_HEAD: save({"weight": zeros(10, 32)})}, "bias"),
+    ],
+)
+def test_hostile_ratings_are_refused_with_the_reason(
+    stand_in: StandInHub,
+    hub: Hub,
+    files: dict[str, bytes],
+    models: Path,
+    held: dict[str, bytes],
+    message: str,
+) -> None:
+    stand_in.put(REPO, files | held)
+
+    with pytest.raises((HubError, ModelNotReady), match=message):
+        pull(hub, models)
+
+    assert nothing_left(models)
 
 
 def test_a_second_pull_only_resolves_and_one_by_commit_asks_nothing(
