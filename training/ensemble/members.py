@@ -57,7 +57,7 @@ class ModelMember:
 
     def read(self, texts: Sequence[str]) -> Beliefs:
         parts = [
-            self._predictor.logits(texts[start : start + CHUNK])[0]
+            self._predictor.outputs(texts[start : start + CHUNK]).logits
             for start in range(0, len(texts), CHUNK)
         ]
         return Beliefs(self.labels, softmax(np.concatenate(parts), axis=1), None)
