@@ -1,0 +1,102 @@
+"""How good ratings are, beside the stars that people gave.
+
+The stars of a row are a cell of the scale 1..10: one rating where people gave 1 to 10, two where
+they gave 1 to 5 (four of five are 7 or 8).
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from training.rated import Rated
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RATING_MEASURES = (
+    *("rating_mae", "rating_exact", "rating_within_one", "rating_spearman"),
+    *("rating_coverage", "rating_width"),
+)
+"""In the order in which tables show them; not each occurs."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The stars of rows: each row's ratings, low..high, both in it."""
+
+    low: NDArray[np.int64]
+    high: NDArray[np.int64]
+    """Shape (rows,), 1..10; 0 in both where a row has no stars."""
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Which rows have stars."""
+        return self.low > 0
+
+    def __getitem__(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> "Cells":
+        return Cells(self.low[rows], self.high[rows])
+
+    def __len__(self) -> int:
+        return len(self.low)
+
+    def distance(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Of each rating from its row's cell, 0 within it; shape (rows,)."""
+        return np.maximum(0, np.maximum(self.low - values, values - self.high))
+
+    def above(self, rating: int) -> NDArray[np.float64]:
+        """The fraction of each cell that lies above `rating`, 0..1; shape (rows,)."""
+        return np.clip((self.high - rating) / self._sizes, 0.0, 1.0)
+
+    def within(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The fraction of each cell that lies in low..high, 0..1; shape (rows,)."""
+        shared = np.minimum(self.high, high) - np.maximum(self.low, low) + 1
+        return np.maximum(0, shared) / self._sizes
+
+    @property
+    def _sizes(self) -> NDArray[np.int64]:
+        return self.high - self.low + 1
+
+
+def cells_of(frame: "pd.DataFrame") -> Cells:
+    """The stars of a frame's rows, from its columns star_low and star_high, if it has them."""
+    if "star_low" not in frame:
+        none = np.zeros(len(frame), dtype=np.int64)
+        return Cells(none, none)
+    return Cells(*(frame[column].to_numpy(dtype=np.int64) for column in ("star_low", "star_high")))
+
+
+def rating_measures(rated: Rated, cells: Cells) -> dict[str, float]:
+    """Flat measures of the rows that have stars; empty where none has.
+
+    Args:
+        rated, cells: of the same rows.
+
+    Returns:
+        `rating_rows`; `rating_mae`, the mean distance from the row's cell; `rating_exact`, the
+        share within the cell, and `rating_within_one`; `rating_spearman`, the rank correlation of
+        `rated.expected` with the middles of the cells, left out where either does not vary; and
+        of a map with intervals `rating_coverage`, the mean share of the cell that the interval
+        holds, and `rating_width`, the mean count of ratings in it.
+    """
+    rows = cells.known
+    if not rows.any():
+        return {}
+    cells = cells[rows]
+    distance = cells.distance(rated.values[rows])
+    result = {
+        "rating_rows": float(rows.sum()),
+        "rating_mae": float(distance.mean()),
+        "rating_exact": float((distance == 0).mean()),
+        "rating_within_one": float((distance <= 1).mean()),
+    }
+    expected, middles = rated.expected[rows], cells.low + cells.high
+    if np.ptp(expected) > 0 and np.ptp(middles) > 0:
+        result["rating_spearman"] = float(stats.spearmanr(expected, middles).statistic)
+    if rated.low is not None and rated.high is not None:
+        low, high = rated.low[rows], rated.high[rows]
+        result["rating_coverage"] = float(cells.within(low, high).mean())
+        result["rating_width"] = float((high - low + 1).mean())
+    return result
