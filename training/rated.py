@@ -1,5 +1,6 @@
 """The ratings of many rows at once: what classifier.ratings says of each, in numpy."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,11 +52,8 @@ def rate_rows(
         values = np.maximum(LOWEST, np.rint(HIGHEST * positive_probability)).astype(np.int64)
         return Rated(values, None, None, positive_probability)
     if isinstance(rating_map, ProbabilityMap):
-        value, low, high = (
-            LOWEST + np.searchsorted(steps, positive_probability, side="right")
-            for steps in (rating_map.rating, rating_map.low, rating_map.high)
-        )
-        return Rated(value, low, high, positive_probability)
+        values = _stepped(rating_map.rating, positive_probability)
+        return Rated(values, *map_intervals(rating_map, positive_probability), positive_probability)
     if not isinstance(rating_map, StarRule) or star_logits is None:
         raise ValueError(
             "Rows are rated by confidence, by steps of P, or by a star head's outputs, but the map "
@@ -66,6 +64,16 @@ def rate_rows(
     values = star_values(rating_map.exact_weight, rating_map.middle, positive_probability, shares)
     low, high = star_intervals(rating_map.interval_mass, values, shares)
     return Rated(values, low, high, shares @ SCALE)
+
+
+def map_intervals(
+    rating_map: ProbabilityMap, positive_probability: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The ends of a ProbabilityMap's intervals, two of shape (rows,)."""
+    low, high = (
+        _stepped(steps, positive_probability) for steps in (rating_map.low, rating_map.high)
+    )
+    return low, high
 
 
 def star_shares(
@@ -121,3 +129,8 @@ def star_intervals(
 def _masses_from(low: int, shares: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     """The mass of the intervals that begin at `low`, the shortest first."""
     return list(np.cumsum(shares[:, low - LOWEST :], axis=1).T)
+
+
+def _stepped(steps: Sequence[float], probability: NDArray[np.float64]) -> NDArray[np.int64]:
+    """1, and one more for each of the steps that a probability reaches."""
+    return LOWEST + np.searchsorted(np.asarray(steps), probability, side="right").astype(np.int64)
