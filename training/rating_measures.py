@@ -34,7 +34,8 @@ class Cells:
     @property
     def known(self) -> NDArray[np.bool_]:
         """Which rows have stars."""
-        return self.low > 0
+        known: NDArray[np.bool_] = self.low > 0
+        return known
 
     def __getitem__(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> "Cells":
         return Cells(self.low[rows], self.high[rows])
@@ -44,16 +45,19 @@ class Cells:
 
     def distance(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
         """Of each rating from its row's cell, 0 within it; shape (rows,)."""
-        return np.maximum(0, np.maximum(self.low - values, values - self.high))
+        distances: NDArray[np.int64] = np.maximum(self.low - values, values - self.high).clip(0)
+        return distances
 
     def above(self, rating: int) -> NDArray[np.float64]:
         """The fraction of each cell that lies above `rating`, 0..1; shape (rows,)."""
-        return np.clip((self.high - rating) / self._sizes, 0.0, 1.0)
+        fractions: NDArray[np.float64] = (self.high - rating) / self._sizes
+        return fractions.clip(0.0, 1.0)
 
     def within(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.float64]:
         """The fraction of each cell that lies in low..high, 0..1; shape (rows,)."""
         shared = np.minimum(self.high, high) - np.maximum(self.low, low) + 1
-        return np.maximum(0, shared) / self._sizes
+        fractions: NDArray[np.float64] = shared.clip(0) / self._sizes
+        return fractions
 
     @property
     def _sizes(self) -> NDArray[np.int64]:

@@ -13,8 +13,8 @@ def cells(*pairs: tuple[int, int]) -> Cells:
 
 def rated(*values: int, low: int | None = None, high: int | None = None) -> Rated:
     ratings = np.asarray(values)
-    ends = [None if end is None else np.full(len(values), end) for end in (low, high)]
-    return Rated(ratings, *ends, expected=ratings.astype(float))
+    lows, highs = (None if end is None else np.full(len(values), end) for end in (low, high))
+    return Rated(ratings, lows, highs, ratings.astype(float))
 
 
 def test_measures_by_hand() -> None:

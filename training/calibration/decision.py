@@ -2,9 +2,7 @@
 
 from collections.abc import Callable
 
-import numpy as np
-
-MIDDLES = tuple(np.linspace(0.01, 0.1, 10).round(2).tolist())
+MIDDLES = tuple(hundredths / 100 for hundredths in range(1, 11))
 MIDDLE_COST = 0.005  # of mean absolute error, in rating points
 HALVINGS = 24
 

@@ -10,7 +10,7 @@ from training.calibration.temperature import least
 from training.rated import star_intervals, star_shares, star_values
 from training.rating_measures import Cells
 
-EXACT_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+EXACT_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
 EXACT_WORTH = 0.5  # rating points: a rule half a point worse is as good if always exactly right
 LEAST_ROWS = 20  # with stars
 

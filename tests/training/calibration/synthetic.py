@@ -23,7 +23,8 @@ class Rows:
 
     @property
     def positive_probability(self) -> NDArray[np.float64]:
-        return expit(self.logits[:, 1] - self.logits[:, 0])
+        probabilities: NDArray[np.float64] = expit(self.logits[:, 1] - self.logits[:, 0])
+        return probabilities
 
 
 def rows(
