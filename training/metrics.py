@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from sklearn import metrics
 
 from classifier.labels import POSITIVE
+from training.rating_measures import RATING_MEASURES, RatedRows
 
 CALIBRATION_BINS = 15  # Guo et al. 2017
 CURVE_POINTS = 400
 LENGTH_EDGES = (16, 32, 64, 128, 256, 512, 1024)  # tokens
 MEASURES = (
     *("accuracy", "f1_macro", "f1", "roc_auc", "average_precision"),
-    *("calibration_error", "majority_baseline"),
+    *("calibration_error", "majority_baseline", *RATING_MEASURES),
 )
 """The measures of a whole split, in the order in which tables show them; not each occurs."""
 
@@ -47,6 +48,10 @@ class LengthSlice:
     rows: int
     accuracy: float
     f1_macro: float
+    calibration_error: float
+    """Of few rows it is large by chance."""
+    ratings: dict[str, float] = field(default_factory=dict)
+    """As rating_measures gives them; empty where no row has stars."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,8 @@ class Evaluation:
     """Shape (rows, labels)."""
     label_ids: NDArray[np.int64] = field(repr=False, compare=False)
     """Shape (rows,), ids into `labels`."""
+    ratings: RatedRows | None = field(default=None, repr=False, compare=False)
+    """Of the same rows; None where none has stars, or the labels are not the two sentiments."""
 
     def confusions(self) -> list[tuple[str, str, int]]:
         """True label, label given and count of rows of each mistake, the commonest first."""
@@ -125,7 +132,7 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON: all but the rows' probabilities. The errors quote texts of the data."""
-        skipped = {"probabilities", "label_ids"}
+        skipped = {"probabilities", "label_ids", "ratings"}
         shallow = {key: value for key, value in vars(self).items() if key not in skipped}
         structured = ("classes", "calibration", "curves", "slices", "errors")
         return {
@@ -301,12 +308,16 @@ def label_curves(
 
 
 def length_slices(
-    probabilities: NDArray[np.float64], label_ids: NDArray[np.int64], tokens: NDArray[np.int64]
+    probabilities: NDArray[np.float64],
+    label_ids: NDArray[np.int64],
+    tokens: NDArray[np.int64],
+    ratings: RatedRows | None = None,
 ) -> tuple[LengthSlice, ...]:
     """Measures by length; the edges are always the same, so slices of two runs compare.
 
     Args:
         tokens: shape (rows,), each row's length in tokens.
+        ratings: of the same rows, where they have stars.
     """
     predicted = probabilities.argmax(axis=1)
     owners = np.searchsorted(LENGTH_EDGES, tokens, side="left")
@@ -321,6 +332,8 @@ def length_slices(
                 rows=int(inside.sum()),
                 accuracy=float((truth == given).mean()),
                 f1_macro=float(metrics.f1_score(truth, given, average="macro", zero_division=0)),
+                calibration_error=calibration_error(calibration_bins(probabilities[inside], truth)),
+                ratings=ratings[inside].measures() if ratings else {},
             )
         )
     return tuple(slices)

@@ -33,6 +33,10 @@ class Rated:
     expected: NDArray[np.float64]
     """What ranks rows finest: the mean of a star head's distribution, 1..10, else P(positive)."""
 
+    def __getitem__(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> "Rated":
+        low, high = (None if ends is None else ends[rows] for ends in (self.low, self.high))
+        return Rated(self.values[rows], low, high, self.expected[rows])
+
 
 def rate_rows(
     rating_map: RatingMap,

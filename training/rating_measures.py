@@ -64,6 +64,30 @@ class Cells:
         return self.high - self.low + 1
 
 
+@dataclass(frozen=True)
+class RatedRows:
+    """Rows with the ratings that a model gives them and the stars that people gave."""
+
+    rated: Rated
+    cells: Cells
+
+    def __getitem__(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> "RatedRows":
+        return RatedRows(self.rated[rows], self.cells[rows])
+
+    def measures(self) -> dict[str, float]:
+        """As rating_measures gives them."""
+        return rating_measures(self.rated, self.cells)
+
+    def by_stars(self) -> dict[tuple[int, int], dict[str, float]]:
+        """The measures of each cell that occurs, the lowest first."""
+        found = sorted(set(zip(self.cells.low.tolist(), self.cells.high.tolist(), strict=True)))
+        return {
+            (low, high): self[(self.cells.low == low) & (self.cells.high == high)].measures()
+            for low, high in found
+            if low
+        }
+
+
 def cells_of(frame: "pd.DataFrame") -> Cells:
     """The stars of a frame's rows, from its columns star_low and star_high, if it has them."""
     if "star_low" not in frame:
@@ -88,19 +112,18 @@ def rating_measures(rated: Rated, cells: Cells) -> dict[str, float]:
     rows = cells.known
     if not rows.any():
         return {}
-    cells = cells[rows]
-    distance = cells.distance(rated.values[rows])
+    cells, rated = cells[rows], rated[rows]
+    distance = cells.distance(rated.values)
     result = {
-        "rating_rows": float(rows.sum()),
+        "rating_rows": float(len(cells)),
         "rating_mae": float(distance.mean()),
         "rating_exact": float((distance == 0).mean()),
         "rating_within_one": float((distance <= 1).mean()),
     }
-    expected, middles = rated.expected[rows], cells.low + cells.high
-    if np.ptp(expected) > 0 and np.ptp(middles) > 0:
-        result["rating_spearman"] = float(stats.spearmanr(expected, middles).statistic)
+    middles = cells.low + cells.high
+    if np.ptp(rated.expected) > 0 and np.ptp(middles) > 0:
+        result["rating_spearman"] = float(stats.spearmanr(rated.expected, middles).statistic)
     if rated.low is not None and rated.high is not None:
-        low, high = rated.low[rows], rated.high[rows]
-        result["rating_coverage"] = float(cells.within(low, high).mean())
-        result["rating_width"] = float((high - low + 1).mean())
+        result["rating_coverage"] = float(cells.within(rated.low, rated.high).mean())
+        result["rating_width"] = float((rated.high - rated.low + 1).mean())
     return result

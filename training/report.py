@@ -10,10 +10,12 @@ from typing import Any
 import pandas as pd
 from django.template import Context, Engine
 
+from training.calibration.facts import CALIBRATION, calibration_tables
 from training.comparison import PREDICTIONS, save_predictions
 from training.export import write_json
 from training.metrics import MEASURES, Evaluation
 from training.plots import draw_evaluation, draw_loss
+from training.rating_measures import RATING_MEASURES
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 REPORT = "report.html"
@@ -55,6 +57,7 @@ def save_evaluation(
         labels=evaluation.labels,
         label_ids=evaluation.label_ids,
         probabilities=evaluation.probabilities,
+        ratings=evaluation.ratings,
     )
     write_report(directory / REPORT, facts, evaluation, pictures)
     return directory / REPORT
@@ -95,7 +98,7 @@ def _content(
         "facts": [
             (key.replace("_", " "), _shown(value))
             for key, value in facts.items()
-            if key not in ("name", "config", "metrics") and value != ""
+            if key not in ("name", "config", "metrics", CALIBRATION) and value != ""
         ],
         "config": [
             (section, [(key, _shown(value)) for key, value in values.items()])
@@ -103,7 +106,11 @@ def _content(
         ],
         "metric_heads": heads,
         "metrics": metrics,
-        "tables": [table for table in _tables(evaluation) if table["rows"]],
+        "tables": [
+            table
+            for table in (*calibration_tables(facts.get(CALIBRATION, {})), *_tables(evaluation))
+            if table["rows"]
+        ],
         "pictures": [
             (name, "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode("ascii"))
             for name, file in pictures.items()
@@ -145,6 +152,9 @@ def _metrics(
 def _tables(evaluation: Evaluation) -> list[dict[str, Any]]:
     labels = evaluation.labels
     small = len(labels) <= SHOWN_LABELS
+    # A row of one cell of stars has no rank correlation.
+    names = [name for name in RATING_MEASURES if name != "rating_spearman"]
+    rated = {name.replace("_", " "): name for name in names} if evaluation.ratings else {}
     return [
         {
             "title": "By label",
@@ -161,7 +171,7 @@ def _tables(evaluation: Evaluation) -> list[dict[str, Any]]:
         },
         {
             "title": "By length",
-            "heads": ["tokens", "rows", "accuracy", "macro F1"],
+            "heads": ["tokens", "rows", "accuracy", "macro F1", "calibration error", *rated],
             "rows": [
                 [
                     f"{item.shortest:,} to {item.longest:,}"
@@ -170,8 +180,24 @@ def _tables(evaluation: Evaluation) -> list[dict[str, Any]]:
                     f"{item.rows:,}",
                     f"{item.accuracy:.4f}",
                     f"{item.f1_macro:.4f}",
+                    f"{item.calibration_error:.4f}",
+                    *(_measure(name, item.ratings.get(name)) for name in rated.values()),
                 ]
                 for item in evaluation.slices
+            ],
+        },
+        {
+            "title": "By stars",
+            "heads": ["stars", "rows", *rated],
+            "rows": [
+                [
+                    f"{low}" if low == high else f"{low} to {high}",
+                    f"{measures['rating_rows']:,.0f}",
+                    *(_measure(name, measures.get(name)) for name in rated.values()),
+                ]
+                for (low, high), measures in (
+                    evaluation.ratings.by_stars().items() if evaluation.ratings else ()
+                )
             ],
         },
         {

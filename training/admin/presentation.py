@@ -28,11 +28,19 @@ PREFIXES = ("untuned", "train", "validation", "test")
 MEASURES = (
     *("rows", "loss", "accuracy", "f1_macro", "f1", "roc_auc", "average_precision"),
     *("calibration_error", "majority_baseline"),
+    *("rating_mae", "rating_exact", "rating_within_one", "rating_spearman"),
+    *("rating_coverage", "rating_width"),
 )
 MEASURE_NAMES = {
     "f1_macro": "macro F1",
     "f1": "F1",
     "roc_auc": "ROC AUC",
+    "rating_mae": "rating: mean absolute error",
+    "rating_exact": "rating: exactly right",
+    "rating_within_one": "rating: within one",
+    "rating_spearman": "rating: rank correlation",
+    "rating_coverage": "rating: interval covers",
+    "rating_width": "rating: interval width",
 }
 LONG_WAIT = timedelta(seconds=45)  # after which a waiting run says what it may wait for
 MARKS = {"queued": "…", "running": "▸", "succeeded": "✓", "failed": "✕", "cancelled": "■"}

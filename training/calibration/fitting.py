@@ -82,7 +82,8 @@ def kind_of_rating(rows: Observed, wanted: Wanted = "auto") -> str:
         wanted: "none" leaves the ratings to the model's confidence; so does "auto" where fewer
             than LEAST_STARS rows have stars, or the labels are not the two sentiments.
     """
-    if wanted == "none" or rows.positive is None or rows.cells.known.sum() < LEAST_STARS:
+    has_stars = int(rows.cells.known.sum()) >= LEAST_STARS
+    if wanted == "none" or rows.positive is None or not has_stars:
         return CONFIDENCE
     return PROBABILITY if rows.star_logits is None else STARS
 

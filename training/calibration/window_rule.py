@@ -56,7 +56,7 @@ def choose_rule(windows: Sequence[WindowLogits], label_ids: NDArray[np.int64]) -
         return RuleChoice(RULE, count, {})
     losses, right = {}, {}
     for rule in RULES:
-        logits = combined_logits(windows, rule)
+        logits, _ = combined(windows, rule)
         losses[rule] = log_loss(logits / fit_temperature(logits, label_ids), label_ids)
         right[rule] = logits.argmax(axis=1) == label_ids
     gains = {rule: (losses[RULE] - found)[long] for rule, found in losses.items()}
@@ -76,6 +76,10 @@ def choose_rule(windows: Sequence[WindowLogits], label_ids: NDArray[np.int64]) -
     return RuleChoice(best if wins else RULE, count, measures)
 
 
-def combined_logits(windows: Sequence[WindowLogits], rule: str) -> NDArray[np.float64]:
-    """Logits of each text, shape (texts, labels)."""
-    return np.stack([combine(one, rule) for one in windows])
+def combined(
+    windows: Sequence[WindowLogits], rule: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Logits of each text, shape (texts, labels), and of its stars, (texts, 10), or None."""
+    said = [combine(one, rule) for one in windows]
+    stars = [text.stars for text in said if text.stars is not None]
+    return np.stack([text.logits for text in said]), np.stack(stars) if stars else None

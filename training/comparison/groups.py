@@ -20,6 +20,7 @@ class Group:
         """The flat measures of each run."""
         return [
             classification_metrics(run.probabilities, run.label_ids, run.labels)
+            | (run.ratings.measures() if run.ratings else {})
             for run in self.runs
         ]
 

@@ -12,8 +12,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from training.metrics import split_measures
+from training.rated import Rated
+from training.rating_measures import Cells, RatedRows
+
 PREDICTIONS = "predictions.parquet"
 PROBABILITY = "probability_"
+RATINGS = ("star_low", "star_high", "rating", "rating_expected", "rating_low", "rating_high")
+"""Columns: the ratings that a row's stars cover, the rating it is given, what ranks it, and the
+ends of its interval where the model knows one."""
 
 
 class ComparisonError(ValueError):
@@ -35,6 +42,13 @@ class Run:
     """Shape (rows,)."""
     probabilities: NDArray[np.float64]
     """Shape (rows, labels)."""
+    ratings: RatedRows | None = None
+    """Of the same rows, where they have stars."""
+
+    def measures(self, rows: NDArray[np.int64]) -> dict[str, float]:
+        """The measures of some of the rows, without those of single labels."""
+        found = split_measures(self.probabilities[rows], self.label_ids[rows], self.labels)
+        return found | (self.ratings[rows].measures() if self.ratings else {})
 
 
 def save_predictions(
@@ -44,18 +58,20 @@ def save_predictions(
     labels: Sequence[str],
     label_ids: NDArray[np.int64],
     probabilities: NDArray[np.float64],
+    ratings: RatedRows | None = None,
 ) -> None:
     """Write what a model said of each row, so that it can be compared with others on the same.
 
     The Parquet file has `row` (a digest of the row's text, never the text), `label` (the true
-    one) and `probability_X` for each label X, in the order of `frame`. It appears whole or not
-    at all.
+    one) and `probability_X` for each label X, in the order of `frame`; where rows have stars also
+    the columns in RATINGS. It appears whole or not at all.
 
     Args:
         frame: rows with `text` and, for pairs, `text_pair`.
         labels: the model's labels, the columns of `probabilities`.
         label_ids: shape (rows,), the true labels as ids into `labels`.
         probabilities: shape (rows, labels).
+        ratings: of the same rows, where they have stars.
     """
     texts = [frame[column] for column in ("text", "text_pair") if column in frame]
     columns: dict[str, Any] = {
@@ -64,6 +80,12 @@ def save_predictions(
     }
     for index, label in enumerate(labels):
         columns[PROBABILITY + label] = probabilities[:, index]
+    if ratings:
+        rated, cells = ratings.rated, ratings.cells
+        arrays = (cells.low, cells.high, rated.values, rated.expected, rated.low, rated.high)
+        columns |= {
+            name: array for name, array in zip(RATINGS, arrays, strict=True) if array is not None
+        }
     draft = path.with_name(f".{path.name}.draft")
     pd.DataFrame(columns).to_parquet(draft, index=False)
     os.replace(draft, path)
@@ -108,7 +130,16 @@ def load_run(name: str, *, runs_dir: Path) -> Run:
         digests=tuple(frame["row"]),
         label_ids=label_ids,
         probabilities=frame[[PROBABILITY + label for label in labels]].to_numpy(np.float64),
+        ratings=_ratings(frame),
     )
+
+
+def _ratings(frame: pd.DataFrame) -> RatedRows | None:
+    if RATINGS[0] not in frame:
+        return None
+    columns: list[Any] = [frame[name].to_numpy() if name in frame else None for name in RATINGS]
+    star_low, star_high, rating, expected, low, high = columns
+    return RatedRows(Rated(rating, low, high, expected), Cells(star_low, star_high))
 
 
 def _digest(*texts: str) -> str:

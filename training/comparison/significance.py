@@ -19,7 +19,7 @@ from scipy import stats
 from classifier.versions import paired
 from training.comparison.groups import Group
 from training.comparison.predictions import ComparisonError, Run
-from training.metrics import MEASURES, split_measures
+from training.metrics import MEASURES
 
 # Under so few pairs of seeds the permutation test can never give p < 0.05.
 PERMUTED_PAIRS = 6
@@ -115,10 +115,7 @@ def mcnemar(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) -> 
 
 
 def _differences(first: Run, second: Run, rows: NDArray[np.int64]) -> dict[str, float]:
-    before, after = (
-        split_measures(run.probabilities[rows], run.label_ids[rows], run.labels)
-        for run in (first, second)
-    )
+    before, after = first.measures(rows), second.measures(rows)
     return {name: after[name] - before[name] for name in TESTED if name in before and name in after}
 
 

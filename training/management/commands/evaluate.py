@@ -97,7 +97,9 @@ class Command(BaseCommand):
         except (ConfigError, DataError, HubError, ModelNotReady) as error:
             raise CommandError(str(error)) from error
         for key, value in evaluation.measures.items():
-            self.stdout.write(f"{key:28} {value:.4f}" if key != "rows" else f"{key:28} {value:.0f}")
+            self.stdout.write(
+                f"{key:28} {value:.0f}" if key.endswith("rows") else f"{key:28} {value:.4f}"
+            )
         if options["output"]:
             options["output"].write_text(
                 json.dumps(evaluation.measures, indent=2, ensure_ascii=False) + "\n",
