@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from classifier.rating_file import PROBABILITY, STARS
 from classifier.starter import base as minilm
+from training.calibration.facts import CALIBRATION, NAMES, calibration_tables
 from training.provenance import SOURCES, sentences
 
 SHOWN = {
@@ -15,6 +17,8 @@ SHOWN = {
     "roc_auc": "ROC AUC",
     "average_precision": "average precision",
     "majority_baseline": "always the commonest label",
+    "calibration_error": NAMES["calibration_error"],
+    **{name: title for name, title in NAMES.items() if name.startswith("rating_")},
 }
 # What is no measure of the model, but of its data, stays out of the model-index.
 INDEXED = tuple(key for key in SHOWN if key != "majority_baseline")
@@ -63,10 +67,9 @@ on {dataset_name(config)}. {terms}
 |---|---|---|
 {table}
 
-{_data(facts)}## Limits
+{calibration_section(facts.get(CALIBRATION, {}))}{_data(facts)}## Limits
 
-It knows the kind of text it was trained on. Its scores are softmax probabilities; a rating made
-of them says how sure the model is, not how many stars people would give.
+It knows the kind of text it was trained on. {_limits(facts.get(CALIBRATION, {}))}
 
 ## Parameters
 
@@ -77,6 +80,32 @@ of them says how sure the model is, not how many stars people would give.
 def _pseudo_labelled(rows: Mapping[str, int]) -> str:
     count = rows.get("pseudo_labelled")
     return f" ({count} of them labelled by models, not by people)" if count else ""
+
+
+def calibration_section(facts: Mapping[str, Any]) -> str:
+    """Markdown on what was fitted after training, and what that is worth; empty where nothing."""
+    tables = calibration_tables(facts)
+    if not tables:
+        return ""
+    parts = ["## Calibration", *(f"{table['note']}\n\n{_table(table)}" for table in tables)]
+    return "\n\n".join(parts[: 2 if not tables[1]["rows"] else None]) + "\n\n"
+
+
+def _limits(calibration: Mapping[str, Any]) -> str:
+    if calibration.get("map") in (PROBABILITY, STARS):
+        return (
+            "Its ratings mean what the stars of its validation rows\nmean; people who rate other "
+            "things give their stars otherwise."
+        )
+    return (
+        "Its scores are softmax probabilities; a rating made\nof them says how sure the model is, "
+        "not how many stars people would give."
+    )
+
+
+def _table(table: Mapping[str, Any]) -> str:
+    lines = [table["heads"], ["---"] * len(table["heads"]), *table["rows"]]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def _data(facts: Mapping[str, Any]) -> str:

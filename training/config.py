@@ -389,6 +389,31 @@ class DistillationConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CalibrationConfig:
+    """What is fitted on the validation rows after training."""
+
+    calibrate: bool = option(
+        "fit a temperature of the probabilities, ratings and the rule of windows", default=True
+    )
+    rating: Literal["auto", "none"] = option(
+        "auto fits ratings to the stars that people gave, where the data have them; none leaves "
+        "them to the model's confidence",
+        default="auto",
+    )
+    rating_interval: float = option(
+        "share of the stars that the interval about a rating shall cover", default=0.8
+    )
+
+    def __post_init__(self) -> None:
+        _require(
+            0 < self.rating_interval < 1,
+            "rating_interval must lie between 0 and 1",
+            self.rating_interval,
+            "Try 0.8.",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class PublishingConfig:
     """Where the run is tracked, and where its model goes."""
 
@@ -406,6 +431,7 @@ class FinetuningConfig(Sections):
     augmentation: AugmentationConfig
     training: TrainingConfig
     distillation: DistillationConfig
+    calibration: CalibrationConfig
     publishing: PublishingConfig
 
 

@@ -15,7 +15,13 @@ from training import records
 from training.adapters import ADAPTER, find_adapter
 from training.augmentation import augment_rows
 from training.bases import Base, find_base
-from training.card import licence_of, model_card, without_paths
+from training.calibration.calibrating import (
+    CalibrationRows,
+    calibrate_if_possible,
+    measures_of_test,
+)
+from training.calibration.facts import CALIBRATION
+from training.card import dataset_name, licence_of, model_card, without_paths
 from training.checkpoints import last_good_checkpoint, model_bytes, room_required
 from training.config import ConfigError, FinetuningConfig, TrainingConfig
 from training.data import LabelledSplits, load_splits
@@ -25,6 +31,7 @@ from training.export import draft_of, publish, save_adapter, save_artefact, writ
 from training.history import train_loss, without_timings
 from training.hub import Hub, HubError, push_model
 from training.hub.connection import require_repo_id
+from training.metrics import Evaluation
 from training.names import require_new_name
 from training.observer import Observer
 from training.provenance import provenance_of
@@ -148,8 +155,16 @@ def run_finetuning(
             with draft_of(model_dir) as draft:
                 observer.stage("exporting")
                 _export(prepared, config, run_dir, draft)
+                calibration = _calibrate(prepared, config, run_dir, draft, observer)
                 observer.stage("measuring")
-                facts = _measure(prepared, config, draft, run_dir, metrics, observer, started)
+                evaluation = evaluate_in_detail(
+                    draft, prepared.splits.test, prepared.splits.labels, observer.check
+                )
+                if "temperature" in calibration:
+                    calibration["test"] = measures_of_test(evaluation, calibration["temperature"])
+                metrics |= {f"test_{key}": value for key, value in evaluation.measures.items()}
+                facts = _facts(prepared, config, metrics, calibration, started)
+                _describe(prepared, draft, run_dir, facts, evaluation)
                 observer.stage("exporting")
                 facts[ONNX_FACTS] = export_if_possible(draft)
                 observer.before_publishing()
@@ -333,28 +348,45 @@ def _export(prepared: Preparation, config: FinetuningConfig, run_dir: Path, draf
                 write_star_head(head, directory)
 
 
-def _measure(
+def _calibrate(
     prepared: Preparation,
     config: FinetuningConfig,
-    draft: Path,
     run_dir: Path,
-    metrics: dict[str, float],
+    draft: Path,
     observer: Observer,
-    started: float,
 ) -> dict[str, Any]:
-    """Measure the exported model on the test split; write its metrics, card and report.
-
-    Args:
-        metrics: those of validation; those of the test split are added.
-        started: of the run, by time.monotonic().
+    """Calibrate the exported model and its adapter on the validation rows, read whole.
 
     Returns:
-        The facts that metrics.json has.
+        As calibrate_if_possible; empty where it is not asked for.
     """
-    splits, name = prepared.splits, draft.name
-    evaluation = evaluate_in_detail(draft, splits.test, splits.labels, observer.check)
-    metrics |= {f"test_{key}": value for key, value in evaluation.measures.items()}
-    facts = _facts(prepared, config, metrics, seconds=time.monotonic() - started)
+    asked, adapter = config.calibration, run_dir / "adapter"
+    if not asked.calibrate:
+        return {}
+    observer.stage("calibrating")
+    return calibrate_if_possible(
+        draft,
+        CalibrationRows(
+            prepared.splits.validation,
+            prepared.splits.labels,
+            dataset=dataset_name(config.to_sections()),
+        ),
+        rating=asked.rating,
+        interval=asked.rating_interval,
+        adapter=adapter if config.model.method == "lora" else None,
+        each_chunk=observer.check,
+    )
+
+
+def _describe(
+    prepared: Preparation,
+    draft: Path,
+    run_dir: Path,
+    facts: dict[str, Any],
+    evaluation: Evaluation,
+) -> None:
+    """Write metrics and card of the exported model, and the run's report."""
+    name = draft.name
     write_json(draft / "metrics.json", facts)
     (draft / "README.md").write_text(model_card(name, facts), encoding="utf-8")
     # Into the run's directory: it quotes texts of the data, which must not reach the Hub.
@@ -363,10 +395,9 @@ def _measure(
             run_dir,
             facts={"name": name, **facts},
             evaluation=evaluation,
-            frame=splits.test,
+            frame=prepared.splits.test,
             history=prepared.trainer.state.log_history,
         )
-    return facts
 
 
 def _push(config: FinetuningConfig, model_dir: Path, observer: Observer) -> None:
@@ -378,9 +409,17 @@ def _push(config: FinetuningConfig, model_dir: Path, observer: Observer) -> None
 
 
 def _facts(
-    prepared: Preparation, config: FinetuningConfig, metrics: dict[str, float], *, seconds: float
+    prepared: Preparation,
+    config: FinetuningConfig,
+    metrics: dict[str, float],
+    calibration: dict[str, Any],
+    started: float,
 ) -> dict[str, Any]:
-    """What metrics.json, the card, the report and MLflow say of the run."""
+    """What metrics.json, the card, the report and MLflow say of the run.
+
+    Args:
+        started: of the run, by time.monotonic().
+    """
     base = prepared.base
     provenance = provenance_of(prepared.splits, config.data.dataset)
     rows = prepared.splits.sizes() | {"train": len(prepared.rows)}
@@ -389,10 +428,11 @@ def _facts(
     return {
         "metrics": metrics,
         "rows": rows,
+        **({CALIBRATION: calibration} if calibration else {}),
         **({"provenance": provenance} if provenance else {}),
         "base_model": base.name,
         "base_revision": base.revision,
         "base_licence": licence_of(Path(base.source)) if Path(base.source).is_dir() else "",
-        "seconds": round(seconds),
+        "seconds": round(time.monotonic() - started),
         "config": without_paths(config.to_sections()),
     }

@@ -44,6 +44,8 @@ def test_without_a_data_set_the_error_names_the_flag() -> None:
         ("precision", "fp8"),
         ("evaluations_per_epoch", 0),
         ("seed", -1),
+        ("rating", "confidence"),
+        ("rating_interval", 1.0),
     ],
 )
 def test_a_broken_rule_is_named_with_the_value(field: str, value: Any) -> None:

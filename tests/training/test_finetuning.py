@@ -381,3 +381,70 @@ def test_every_kind_of_augmentation_runs_from_the_command_line(
     facts = json.loads((var_dir / "models" / "mine" / "metrics.json").read_text())
     assert facts["metrics"]["test_accuracy"] > 0.9
     assert facts["config"]["augmentation"] | augmentation == facts["config"]["augmentation"]
+
+
+def with_stars(reviews: Path) -> Path:
+    """More reviews, some longer than the model reads, with the stars 1..4 and 7..10."""
+    rng = random.Random(1)
+    labels = [index % 2 for index in range(1_400)]
+    frame = pd.DataFrame(
+        {
+            "text": [tiny.sentence(label, rng, rng.randrange(4, 40)) for label in labels],
+            # A tenth of the labels are wrong, so that there is something to be unsure of.
+            "label": [1 - label if rng.random() < 0.1 else label for label in labels],
+        }
+    )
+    frame["stars"] = [
+        rng.choice((7, 9, 10, 10) if label else (1, 1, 2, 4)) for label in frame["label"]
+    ]
+    frame.to_csv(reviews, index=False)
+    return reviews
+
+
+def test_a_run_on_stars_is_calibrated_and_its_adapter_too(
+    reviews: Path, tiny_model_dir: Path, var_dir: Path
+) -> None:
+    from safetensors.torch import load_file
+
+    with_stars(reviews)
+    finetune(
+        reviews, tiny_model_dir, method="lora", lora_rank=4, epochs=1.0, validation_fraction=0.3
+    )
+
+    model, run = var_dir / "models" / "mine", var_dir / "runs" / "mine"
+    facts = json.loads((model / "metrics.json").read_text())
+    calibration = facts["calibration"]
+    assert calibration["map"] == "stars"
+    assert calibration["rows"] == calibration["rows_with_stars"] == facts["rows"]["validation"]
+    assert calibration["dataset"] == "reviews"
+    for split in ("validation", "test"):
+        before, after = calibration[split]["before"], calibration[split]["after"]
+        assert after["log_loss"] <= before["log_loss"] + 0.02
+        assert after["rating_mae"] < before["rating_mae"]
+        assert 0.65 < after["rating_coverage"] < 0.95
+    for key in ("rating_mae", "rating_exact", "rating_spearman", "rating_coverage"):
+        assert facts["metrics"][f"test_{key}"] == pytest.approx(calibration["test"]["after"][key])
+    assert facts["metrics"]["test_calibration_error"] == pytest.approx(
+        calibration["test"]["after"]["calibration_error"], abs=1e-6
+    )
+
+    adapted = load_file(run / "adapter" / "adapter_model.safetensors")
+    merged = load_file(model / "model.safetensors")
+    assert adapted["base_model.model.classifier.weight"].equal(merged["classifier.weight"])
+    for name in ("rating.json", "star_head.safetensors"):
+        assert (run / "adapter" / name).read_bytes() == (model / name).read_bytes()
+    card, report = (model / "README.md").read_text(), (run / "report.html").read_text()
+    for shown in ("rating: mean absolute error", "Calibration", "divided by", "validation, before"):
+        assert shown in card
+        assert shown in report
+    assert "By stars" in report
+    assert "mean what the stars of its validation" in card
+    assert facts["onnx"]["accepted"] is True
+
+
+def test_a_run_may_leave_calibration_out(reviews: Path, tiny_base_dir: Path, var_dir: Path) -> None:
+    finetune(reviews, tiny_base_dir, epochs=1.0, calibrate=False)
+    model = var_dir / "models" / "mine"
+    assert "calibration" not in json.loads((model / "metrics.json").read_text())
+    assert not (model / "rating.json").exists()
+    assert "Calibration" not in (model / "README.md").read_text()
