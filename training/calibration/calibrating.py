@@ -108,6 +108,7 @@ def calibrate(
         **({"star_temperature": fitted.star_temperature} if kind == STARS else {}),
         "map": kind if positive is not None else "",
         "window_rule": choice.rule,
+        "window_rule_before": before.window_rule,
         "long_rows": choice.long_rows,
         "validation": {
             "before": measured(
