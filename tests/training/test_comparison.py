@@ -20,6 +20,8 @@ from training.comparison import (
 )
 from training.comparison.significance import mcnemar
 from training.config import FinetuningConfig, with_overrides
+from training.rated import Rated
+from training.rating_measures import Cells, RatedRows
 
 LABELS = ("NEGATIVE", "POSITIVE")
 ROWS = 200
@@ -33,6 +35,7 @@ def write_run(
     rows: int = ROWS,
     labels: tuple[str, ...] = LABELS,
     draw: int = 0,
+    ratings: RatedRows | None = None,
     **config: Any,
 ) -> Path:
     """A run that is right on about `right` of its rows, drawn by `draw`."""
@@ -50,6 +53,7 @@ def write_run(
         labels=labels,
         label_ids=truth,
         probabilities=probabilities,
+        ratings=ratings,
     )
     if config:
         sections = FinetuningConfig.from_sections(
@@ -79,6 +83,37 @@ def test_predictions_hold_no_text_and_come_back_the_same(tmp_path: Path) -> None
     run = load_run("one", runs_dir=tmp_path)
     assert run.probabilities.shape == (ROWS, 2)
     assert (run.label_ids == 1).sum() == (stored["label"] == "POSITIVE").sum() == ROWS / 2
+
+
+def rated(*, off: int, intervals: bool = True) -> RatedRows:
+    """Ratings of ROWS rows that are `off` by so many stars in half of them."""
+    stars = np.resize([1, 3, 8, 10], ROWS)
+    values = np.where(np.arange(ROWS) % 3 > 0, stars, np.where(stars > 5, stars - off, stars + off))
+    low, high = (values - 1, values + 1) if intervals else (None, None)
+    return RatedRows(Rated(values, low, high, values.astype(float)), Cells(stars, stars))
+
+
+@pytest.mark.parametrize("intervals", [True, False])
+def test_ratings_come_back_the_same(tmp_path: Path, intervals: bool) -> None:
+    written = rated(off=2, intervals=intervals)
+    write_run(tmp_path, "one", right=0.8, ratings=written)
+    found = load_run("one", runs_dir=tmp_path).ratings
+    assert found
+    assert found.measures() == pytest.approx(written.measures())
+    assert ("rating_coverage" in found.measures()) == intervals
+
+
+def test_ratings_are_compared_where_both_have_them(tmp_path: Path) -> None:
+    write_run(tmp_path, "far", right=0.8, ratings=rated(off=3, intervals=False))
+    write_run(tmp_path, "near", right=0.8, ratings=rated(off=1))
+    comparison = compared(tmp_path, "far", "near", resamples=120)
+    assert comparison.spreads["rating_mae"]["far"].mean > 0.9
+    assert set(comparison.spreads["rating_coverage"]) == {"near"}
+    tests = {test.measure: test for test in comparison.tests["far", "near"]}
+    assert tests["rating_mae"].difference < -0.5
+    assert tests["rating_mae"].p_value < 0.05
+    assert "rating_coverage" not in tests
+    assert "rating_mae" in comparison.to_markdown()
 
 
 def test_a_pair_is_told_from_another_with_the_same_first_text(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import json
 import random
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -69,6 +70,26 @@ def test_slices_are_by_tokens_and_hold_every_row(tiny_model_dir: Path) -> None:
     found = evaluate_in_detail(tiny_model_dir, rows, LABELS)
     assert token_counts(tiny_model_dir, ["good film", "bad"]).tolist() == [4, 3]
     assert [part.rows for part in found.slices] == [9, 16, 5]  # 8 .. 37 tokens
+
+
+def test_rows_with_stars_have_measures_of_ratings_by_length_and_by_stars(
+    tiny_model_dir: Path,
+) -> None:
+    rows = frame(30)
+    stars = [9 if label else 2 for label in rows["label"]]
+    known = rows.assign(star_low=stars, star_high=stars)
+    known.loc[:3, ["star_low", "star_high"]] = 0
+    found = evaluate_in_detail(tiny_model_dir, known, LABELS)
+    assert found.ratings
+    assert found.measures["rating_rows"] == 26
+    assert found.measures == evaluate_model(tiny_model_dir, known, LABELS)
+    # Of a model without rating.json: its confidence.
+    confidence = np.maximum(1, np.rint(10 * found.probabilities[:, 1]))[4:]
+    assert found.measures["rating_mae"] == np.abs(confidence - stars[4:]).mean()
+    assert [part.ratings["rating_rows"] for part in found.slices] == [5, 16, 5]
+    assert list(found.ratings.by_stars()) == [(2, 2), (9, 9)]
+    assert json.loads(json.dumps(found.to_dict()))["slices"][0]["ratings"]["rating_rows"] == 5
+    assert evaluate_in_detail(tiny_model_dir, rows, LABELS).ratings is None
 
 
 def test_tokens_of_a_pair_are_counted_together(tiny_model_dir: Path) -> None:
