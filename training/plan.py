@@ -38,7 +38,7 @@ class Plan:
     checkpoint_bytes: int
     model_bytes: int
     seconds: dict[str, float]
-    """Estimated, of training, validation and test on this machine as busy as it is now."""
+    """Estimated, of each part of the run on this machine as busy as it is now."""
 
     def to_text(self) -> str:
         rows = ", ".join(f"{name} {count:,}" for name, count in self.rows.items() if count)
@@ -128,11 +128,18 @@ def _plan(prepared: Preparation, config: FinetuningConfig, written: int) -> Plan
         validations=validations,
         checkpoint_bytes=checkpoint_bytes(model),
         model_bytes=model_bytes(model),
-        seconds=_seconds(prepared, steps=steps, validations=validations),
+        seconds=_seconds(
+            prepared,
+            steps=steps,
+            validations=validations,
+            calibrates=config.calibration.calibrate,
+        ),
     )
 
 
-def _seconds(prepared: Preparation, *, steps: int, validations: int) -> dict[str, float]:
+def _seconds(
+    prepared: Preparation, *, steps: int, validations: int, calibrates: bool
+) -> dict[str, float]:
     trainer: Any = prepared.trainer
     validation = trainer.eval_dataset
     step = time_of_batches(
@@ -152,11 +159,12 @@ def _seconds(prepared: Preparation, *, steps: int, validations: int) -> dict[str
     test = prepared.splits.test
     sample = test.sample(min(SAMPLED_ROWS, len(test)), random_state=0)
     pairs = sample["text_pair"].tolist() if "text_pair" in sample else None
-    # Training cuts long texts, the test reads them whole.
+    # Training cuts long texts, calibration and test read them whole.
     whole = token_counts(prepared.base.source, sample["text"].tolist(), pairs)
     longer = whole.mean() / np.mean(validation["length"])
     return {
         "training": step * trainer.args.gradient_accumulation_steps * steps,
         "validation": a_row * len(validation) * (validations + 1),
+        **({"calibration": a_row * len(validation) * longer} if calibrates else {}),
         "test": a_row * len(test) * longer,
     }
