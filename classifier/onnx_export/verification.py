@@ -15,10 +15,14 @@ from classifier.windows import WindowLogits, combine, softmax
 # move little on average and nowhere far. The sample texts contradict themselves: on one processor
 # the starter's graph moved one of 80 by 0.2, which turned a label with a lead of 0.36, while the
 # labels of 300 real reviews agreed as often as with 8-bit weights. The ten ratings share out the
-# probabilities of the labels, so what moves those so far may move the largest of them as far.
+# probabilities of the labels, so what moves those far may move one of them as far. On average one
+# of ten moves more than one of two: where its label does, and where its half is shared out. With a
+# head fitted on 400 reviews, the starter's moved by 0.019 (labels: 0.018) on the sample texts, and
+# by 0.014 (0.003) on 100 real ones.
 SURE = 0.5  # lead of the first label over the second, in probability
 MAX_MEAN_DIFFERENCE = 0.03
-MAX_DIFFERENCE = 0.35
+MAX_MEAN_STAR_DIFFERENCE = 2 * MAX_MEAN_DIFFERENCE
+MAX_DIFFERENCE = 0.35  # of a label's probability, and of a rating's
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Verification:
             and self.sure_labels_changed == 0
             and self.mean_probability_difference <= MAX_MEAN_DIFFERENCE
             and self.largest_probability_difference <= MAX_DIFFERENCE
-            and (self.mean_star_difference or 0) <= MAX_MEAN_DIFFERENCE
+            and (self.mean_star_difference or 0) <= MAX_MEAN_STAR_DIFFERENCE
             and (self.largest_star_difference or 0) <= MAX_DIFFERENCE
         )
 
@@ -64,8 +68,8 @@ class Verification:
         if self.mean_star_difference is None or self.largest_star_difference is None:
             return ""
         return (
-            f", those of the ratings by {self.mean_star_difference:.3f} and "
-            f"{self.largest_star_difference:.3f}"
+            f", those of the ratings by {self.mean_star_difference:.3f} (allowed: "
+            f"{MAX_MEAN_STAR_DIFFERENCE}) and {self.largest_star_difference:.3f}"
         )
 
     def facts(self) -> dict[str, Any]:
