@@ -5,7 +5,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from classifier import metrics
-from classifier.predictor import Classification, Predictor
+from classifier.classification import Classification
+from classifier.predictor import Predictor
 
 Key = tuple[str, str]  # revision of the model, SHA-256 of what it read of the text
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from classifier.predictor import Classification
+from classifier.classification import Classification
 
 # Up to a full stop that white space follows, or to the end of a line.
 _SENTENCE = re.compile(r"\S[^\n]*?(?:[.!?…]+[^\w\s]*(?=\s)|(?=\n)|$)")

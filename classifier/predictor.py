@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from django.db import Error
 from numpy.typing import NDArray
 
 from classifier.artefact import Artefact, open_artefact
+from classifier.classification import Classification, Outputs
 from classifier.engines import AUTO, CPU, Engine, open_engine
 from classifier.exceptions import ModelNotReady
 from classifier.model_files import revisions_of
@@ -27,37 +28,6 @@ logger = logging.getLogger(__name__)
 RETRY_SECONDS = 5.0
 GOLDEN_TOLERANCE = 0.3  # in probability; an int8 graph may differ so much from its weights
 WARM_UP = ("Fine.", "An evening well spent, from the first scene to the last. " * 60)
-
-
-@dataclass(frozen=True)
-class Classification:
-    """What the model says of one text."""
-
-    label: str
-    score: float
-    """Softmax probability of `label`, 0..1."""
-    positive_probability: float
-    """P(POSITIVE), 0..1."""
-    rating: int
-    """1 (worst) .. 10 (best)."""
-    windows: int
-    """In how many overlapping windows the text was read."""
-    rating_low: int | None = None
-    rating_high: int | None = None
-    """Ends of the interval, both in it, that holds the rating people would give in 80 % of all
-    reviews; None where the model's ratings are its confidence alone."""
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """What the model says of texts, before anything is made of it."""
-
-    logits: NDArray[np.float64]
-    """Shape (texts, labels)."""
-    star_logits: NDArray[np.float64] | None
-    """Shape (texts, 10), of a model with a star head."""
-    windows: list[int]
-    """In how many overlapping windows each text was read."""
 
 
 class Predictor:

@@ -12,9 +12,10 @@ from scipy.special import softmax
 from tqdm import tqdm
 
 from classifier.artefact import Artefact, open_artefact
+from classifier.classification import Outputs
 from classifier.engines import AUTO
 from classifier.labels import NEGATIVE, POSITIVE
-from classifier.predictor import Outputs, Predictor, open_predictor
+from classifier.predictor import Predictor, open_predictor
 from training.metrics import (
     Evaluation,
     WorstError,

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db.models import Q
 
+from classifier.classification import Classification
 from classifier.jobs import persistently
 from classifier.models import BulkJob, ModelVersion
-from classifier.predictor import Classification, Predictor, holder
+from classifier.predictor import Predictor, holder
 
 WAITS_FOR_MODEL = "waiting for a model"
 

@@ -8,8 +8,9 @@ from pytest_django import Settings
 from classifier import metrics, services
 from classifier.answers import AnswerCache
 from classifier.artefact import Artefact
+from classifier.classification import Classification
 from classifier.models import ModelVersion, Prediction, text_digest
-from classifier.predictor import Classification, Predictor, holder
+from classifier.predictor import Predictor, holder
 from classifier.windows import WindowLogits
 from tests.classifier.test_predictor import FixedEngine
 

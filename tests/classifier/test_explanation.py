@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from classifier.classification import Classification
 from classifier.explanation import sentence_contributions, sentences
-from classifier.predictor import Classification, load_predictor
+from classifier.predictor import load_predictor
 
 
 def pieces(text: str, most: int = 16) -> list[str]:

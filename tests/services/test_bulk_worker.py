@@ -220,7 +220,7 @@ from pathlib import Path
 from classifier.bulk_jobs import served, work
 from classifier.bulk_jobs.submission import submit
 from classifier.models import BulkJob, ModelVersion, Prediction
-from classifier.predictor import Classification
+from classifier.classification import Classification
 from tests import reviews
 class Fake:
     name, revision = "fake", "0"
