@@ -122,8 +122,8 @@ class StarRule:
     """A decision over P(rating = 1), ..., P(rating = 10), as star_distribution gives them.
 
     The rating is the r that loses least: the expected distance to the true one, less
-    `exact_weight` times the probability that r is right. With 0 that is the median, with much
-    the mode. Where P(positive) is within `middle` of a half, it is 5 or 6: data without such
+    `exact_weight` times the probability that r is right, among the five that go with the label.
+    With 0 that is the median, with much the mode of them. Where P(positive) is within `middle` of a half, it is 5 or 6: data without such
     ratings teach a model no middle, and a review that it cannot tell apart has one.
     """
 
@@ -157,8 +157,9 @@ class StarRule:
     def _value(self, positive_probability: float, shares: Sequence[float]) -> int:
         if abs(positive_probability - 0.5) < self.middle:
             return BELOW_MIDDLE if positive_probability < 0.5 else BELOW_MIDDLE + 1
+        half = slice(BELOW_MIDDLE) if positive_probability <= 0.5 else slice(BELOW_MIDDLE, None)
         return min(
-            RATINGS,
+            RATINGS[half],
             key=lambda rating: (
                 sum(share * abs(rating - true) for true, share in zip(RATINGS, shares, strict=True))
                 - self.exact_weight * shares[rating - LOWEST]

@@ -102,7 +102,9 @@ def star_values(
     # Summed in the rule's own order: another one may break a tie differently.
     for true, share in zip(RATINGS, shares.T, strict=True):
         costs += share[:, None] * np.abs(SCALE - true)
-    values = LOWEST + (costs - exact_weight * shares).argmin(axis=1)
+    other_label = (positive_probability > 0.5)[:, None] != (SCALE > BELOW_MIDDLE)
+    costs = np.where(other_label, np.inf, costs - exact_weight * shares)
+    values = LOWEST + costs.argmin(axis=1)
     near = np.abs(positive_probability - 0.5) < middle
     halves = np.where(positive_probability < 0.5, BELOW_MIDDLE, BELOW_MIDDLE + 1)
     return np.where(near, halves, values)
