@@ -10,11 +10,12 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 from django.conf import settings
+from numpy.typing import NDArray
 from scipy.special import softmax
 
 from classifier.artefact import Artefact, open_artefact
 from classifier.predictor import Predictor, open_predictor
-from training.beliefs import Beliefs, concatenated
+from training.beliefs import SENTIMENTS, Beliefs, concatenated
 from training.data import row_keys
 from training.linear import LinearModel, cross_fitted
 from training.reading import DataError
@@ -56,11 +57,18 @@ class ModelMember:
         )
 
     def read(self, texts: Sequence[str]) -> Beliefs:
-        parts = [
-            self._predictor.outputs(texts[start : start + CHUNK]).logits
-            for start in range(0, len(texts), CHUNK)
-        ]
-        return Beliefs(self.labels, softmax(np.concatenate(parts), axis=1), None)
+        parts = []
+        for start in range(0, len(texts), CHUNK):
+            said = self._predictor.outputs(texts[start : start + CHUNK])
+            stars = said.star_logits
+            parts.append(
+                Beliefs(
+                    self.labels,
+                    softmax(said.logits, axis=1),
+                    None if stars is None else star_shares(stars),
+                )
+            )
+        return concatenated(parts)
 
 
 class LinearMember:
@@ -152,3 +160,11 @@ def open_members(
             f" but {', '.join(sorted(taken))} is taken. Mend --models, or rename a model."
         )
     return members
+
+
+def star_shares(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A star head's ten logits as shares within each sentiment; both of shape (texts, 10)."""
+    shares = np.empty_like(logits)
+    for ratings in SENTIMENTS.values():
+        shares[:, ratings] = softmax(logits[:, ratings], axis=1)
+    return shares

@@ -7,6 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from classifier.artefact import open_artefact
+from classifier.predictor import open_predictor
+from classifier.ratings import star_distribution
 from tests.training.test_linear import starred
 from training.ensemble import LinearMember, Member, Request, Unlabelled, open_members, pseudo_label
 from training.pseudo_rows import STAR_COLUMNS, read_pseudo_rows
@@ -57,6 +60,24 @@ def test_stars_are_those_of_the_members_that_know_them(
     assert linear["measures"]["star_error"] < 0.3
     assert facts["validation"]["star_exact"] > 0.8
     assert facts["validation"]["star_rank"] > 0.9
+
+
+@pytest.mark.parametrize("engine", ["onnx", "torch"])
+def test_the_ratings_of_a_star_head_are_those_that_the_site_shows(
+    starred_model_dir: Path, engine: str
+) -> None:
+    [member] = open_members(
+        [str(starred_model_dir)], LABELS, models_dir=starred_model_dir.parent, engine=engine
+    )
+    texts = starred(100, seed=2)["text"].tolist()
+    said = member.read(texts)
+    assert said.stars is not None
+    artefact = open_artefact(starred_model_dir, models_dir=starred_model_dir.parent)
+    outputs = open_predictor(artefact, engine=engine).outputs(texts)
+    assert outputs.star_logits is not None
+    for row, stars in enumerate(outputs.star_logits.tolist()):
+        expected = star_distribution(said.labels[row, 1], stars)
+        assert said.stars[row] == pytest.approx(expected, abs=1e-5)
 
 
 def test_weights_are_fitted_where_validation_has_no_stars(
