@@ -123,8 +123,9 @@ class StarRule:
 
     The rating is the r that loses least: the expected distance to the true one, less
     `exact_weight` times the probability that r is right, among the five that go with the label.
-    With 0 that is the median, with much the mode of them. Where P(positive) is within `middle` of a half, it is 5 or 6: data without such
-    ratings teach a model no middle, and a review that it cannot tell apart has one.
+    With 0 that is the median, with much the likeliest of them. Where P(positive) is within
+    `middle` of a half, it is 5 or 6: data without such ratings teach a model no middle, and a
+    review that it cannot tell apart has one.
     """
 
     exact_weight: float

@@ -221,7 +221,7 @@ class OptimizationConfig:
         "what the learning rate does after the rise", default="linear"
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
-        "auto takes bf16 on a GPU that has it and on a processor with AMX, else fp32",
+        "auto takes bf16 on a GPU that has it and on a processor that is faster in it, else fp32",
         default="auto",
     )
     warmup_steps: int = option(

@@ -75,7 +75,7 @@ def test_a_label_that_neither_occurs_nor_is_given_has_no_measures() -> None:
     assert "f1_love" not in found
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(rows=st.integers(1, 40), labels=st.integers(2, 5), seed=st.integers(0, 1000))
 def test_every_measure_lies_in_its_range_and_macro_f1_is_the_mean_of_its_parts(
     rows: int, labels: int, seed: int
@@ -87,7 +87,7 @@ def test_every_measure_lies_in_its_range_and_macro_f1_is_the_mean_of_its_parts(
     assert found["f1_macro"] == pytest.approx(np.mean(parts))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(rows=st.integers(1, 40), labels=st.integers(2, 5), seed=st.integers(0, 1000))
 def test_confusion_bins_and_slices_count_every_row(rows: int, labels: int, seed: int) -> None:
     probabilities, truth = drawn(rows, labels, seed)
