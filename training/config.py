@@ -110,6 +110,11 @@ class DataConfig:
         default=1.0,
     )
 
+    @property
+    def further(self) -> list[str]:
+        """The data sets in `also_train`."""
+        return [name.strip() for name in self.also_train.split(",") if name.strip()]
+
     def __post_init__(self) -> None:
         _require(bool(self.dataset), "dataset must name the data", self.dataset, "Give --dataset.")
         for name in ("validation_fraction", "test_fraction"):

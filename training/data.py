@@ -148,7 +148,7 @@ def _with_further(
     train: pd.DataFrame, labels: tuple[str, ...], config: DataConfig, datasets_dir: Path
 ) -> pd.DataFrame:
     """The rows, and below them the training rows of the data sets in `also_train`."""
-    for name in filter(None, (name.strip() for name in config.also_train.split(","))):
+    for name in config.further:
         described = replace(config, dataset=name, also_train="", group_column="", group_table="")
         further, theirs = training_rows(described, datasets_dir=datasets_dir)
         if theirs != labels:

@@ -30,6 +30,20 @@ def require_site_sources(config: FinetuningConfig) -> None:
     _require_name("dataset", config.data.dataset, "a name under DATASETS_DIR, 'reviewed'")
     if config.data.replay_dataset:
         _require_name("replay_dataset", config.data.replay_dataset, "a name under DATASETS_DIR")
+    for name in config.data.further:
+        _require_name("also_train", name, "names under DATASETS_DIR")
+    for field, name in (
+        ("adapter", config.model.adapter),
+        ("pseudo_rows", config.distillation.pseudo_rows),
+    ):
+        if name and not _FILE.fullmatch(name):
+            raise InvalidRun(
+                code="source",
+                field=field,
+                rule=f"{field} is a name, and no path.",
+                value=repr(name[:MAX_LENGTH]),
+                remedy="Give the name alone; the folders that it lies in are the site's own.",
+            )
     _require_name("base_model", config.model.base_model, "'minilm', 'starter', a model's name")
     if config.augmentation.generator_model:
         _require_name("generator_model", config.augmentation.generator_model, "a model's name")
@@ -59,6 +73,9 @@ def located(config: FinetuningConfig, *, models_dir: Path, datasets_dir: Path) -
             config.data,
             dataset=_dataset("dataset", config.data.dataset, datasets_dir),
             replay_dataset=replayed and _dataset("replay_dataset", replayed, datasets_dir),
+            also_train=",".join(
+                _dataset("also_train", name, datasets_dir) for name in config.data.further
+            ),
         ),
         model=replace(config.model, base_model=_model("base_model", base, models_dir)),
         augmentation=replace(
