@@ -9,6 +9,7 @@ from training.bases import Base
 from training.config import ConfigError, ModelConfig
 
 ADAPTER = "adapter"  # folder in a run's directory
+CONFIG = "adapter_config.json"
 
 
 def find_adapter(name: str, *, runs_dir: Path) -> Path | None:
@@ -23,8 +24,8 @@ def find_adapter(name: str, *, runs_dir: Path) -> Path | None:
     if not name:
         return None
     directory = installer.ADAPTER if name == STARTER else runs_dir / name / ADAPTER
-    if not (directory / "adapter_config.json").is_file():
-        known = sorted(path.parent.parent.name for path in runs_dir.glob(f"*/{ADAPTER}/*.json"))
+    if not (directory / CONFIG).is_file():
+        known = sorted(path.parent.parent.name for path in runs_dir.glob(f"*/{ADAPTER}/{CONFIG}"))
         raise ConfigError(
             f"adapter must be 'starter' or a run with an adapter "
             f"({', '.join(known) or 'there is none'}), but it is {name!r}. Check --adapter."

@@ -19,7 +19,10 @@ pytestmark = pytest.mark.django_db
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
-FIELDS = {"id", "label", "score", "positive_probability", "rating", "model", "truncated"}
+FIELDS = {"id", "label", "score", "positive_probability", "model", "truncated"} | {
+    "rating",
+    "rating_interval",
+}
 
 any_text = st.text(st.characters(exclude_categories=[]), max_size=60)
 any_json = st.recursive(
