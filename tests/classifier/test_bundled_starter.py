@@ -20,7 +20,7 @@ def starter(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     [
         ("A joy from the first scene to the last: warm, funny, superbly played.", "POSITIVE", {10}),
         ("I laughed, I cried, and I will see it again next week.", "POSITIVE", {9, 10}),
-        ("Two hours of my life that I will never get back.", "NEGATIVE", {1, 2}),
+        ("I fell asleep twice and left before the end.", "NEGATIVE", {1, 2}),
         ("The plot makes no sense and nobody in it can act.", "NEGATIVE", {1}),
         ("Not bad at all, much better than I had feared.", "POSITIVE", {7, 8, 9, 10}),
     ],
