@@ -1,6 +1,5 @@
 """A fine-tuning run from its config to a measured model directory, in order."""
 
-import json
 import logging
 import tempfile
 import time
@@ -23,7 +22,7 @@ from training.calibration.calibrating import (
 from training.calibration.facts import CALIBRATION
 from training.card import dataset_name, licence_of, model_card, without_paths
 from training.checkpoints import last_good_checkpoint, model_bytes, room_required
-from training.config import ConfigError, FinetuningConfig, TrainingConfig
+from training.config import FinetuningConfig, TrainingConfig
 from training.data import LabelledSplits, load_splits
 from training.distribution import from_main, is_main_process, join, process_count
 from training.evaluation import evaluate_in_detail
@@ -111,7 +110,8 @@ def run_finetuning(
     if main and not resume:
         require_new_name(name, run_dir=run_dir, model_dir=model_dir)
     _require_repository(config)
-    if resume and process_count() == 1 and (known := _published_facts(model_dir, config)):
+    sections = config.to_sections()
+    if resume and process_count() == 1 and (known := records.published_facts(model_dir, sections)):
         with _tracked(config, name, run_dir, tracking_uri) as tracker:
             _track_facts(tracker, known, model_dir, run_dir)
         _push(config, model_dir, observer)
@@ -235,24 +235,6 @@ def recorded_config(runs_dir: Path, name: str) -> FinetuningConfig:
         ConfigError: there is no such run.
     """
     return records.recorded_config(FinetuningConfig, runs_dir, name)
-
-
-def _published_facts(model_dir: Path, config: FinetuningConfig) -> dict[str, Any] | None:
-    """The facts of this run's model where it was published before the run was cut off.
-
-    Raises:
-        ConfigError: another run's model has the name.
-    """
-    record = model_dir / "metrics.json"
-    if not record.is_file():
-        return None
-    facts: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
-    if facts.get("config") != without_paths(config.to_sections()):
-        raise ConfigError(
-            f"A run goes on to a model of its own, but {model_dir} was made with other "
-            "parameters. Move that model away, or start a run of another name."
-        )
-    return facts
 
 
 def _tracked(

@@ -1,9 +1,12 @@
 """What a run was started with, as its directory keeps it."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from classifier.model_files import METRICS
+from training.card import without_paths
 from training.sections import ConfigError, Sections
 
 CONFIG = "config.json"
@@ -31,3 +34,24 @@ def recorded_config(kind: type[Config], runs_dir: Path, name: str) -> Config:
             f"{', '.join(known) or 'none'}, but it is {name!r}. Check --name."
         )
     return kind.from_sections(known[name])
+
+
+def published_facts(model_dir: Path, sections: Mapping[str, Mapping[str, Any]]) -> Any:
+    """The facts of a run's model where it was published before the run was cut off, else None.
+
+    Args:
+        sections: the run's parameters.
+
+    Raises:
+        ConfigError: another run's model has the name.
+    """
+    record = model_dir / METRICS
+    if not record.is_file():
+        return None
+    facts = json.loads(record.read_text(encoding="utf-8"))
+    if facts.get("config") != without_paths(sections):
+        raise ConfigError(
+            f"A run goes on to a model of its own, but {model_dir} was made with other "
+            "parameters. Move that model away, or start a run of another name."
+        )
+    return facts

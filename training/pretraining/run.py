@@ -13,7 +13,6 @@ import numpy as np
 from training.bases import Base, find_base
 from training.card import licence_of, without_paths
 from training.checkpoints import last_good_checkpoint, model_bytes, room_required
-from training.config import ConfigError
 from training.distribution import from_main, is_main_process, join, process_count
 from training.export import draft_of, publish, save_adapter, write_json
 from training.history import train_loss, without_timings
@@ -21,7 +20,7 @@ from training.names import require_new_name
 from training.pretraining.card import encoder_card
 from training.pretraining.config import PretrainingConfig
 from training.pretraining.texts import Texts, load_texts
-from training.records import CONFIG
+from training.records import CONFIG, published_facts
 from training.tracking import Tracker, tracked_run
 from training.trainer import trains_on_cpu
 
@@ -86,7 +85,8 @@ def run_pretraining(
     main = is_main_process()
     if main and not resume:
         require_new_name(name, run_dir=run_dir, model_dir=model_dir)
-    if resume and process_count() == 1 and (known := _published_facts(model_dir, config)):
+    sections = config.to_sections()
+    if resume and process_count() == 1 and (known := published_facts(model_dir, sections)):
         return PretrainingResult(model_dir, known["metrics"])
     prepared = prepare(config, models_dir=models_dir, datasets_dir=datasets_dir, run_dir=run_dir)
     trainer = prepared.trainer
@@ -155,24 +155,6 @@ def prepare(
         config, encoder, train=train, held_out=_measured(held_out), run_dir=run_dir
     )
     return Preparation(texts, base, encoder, trainer)
-
-
-def _published_facts(model_dir: Path, config: PretrainingConfig) -> dict[str, Any] | None:
-    """The facts of this run's model where it was published before the run was cut off.
-
-    Raises:
-        ConfigError: another run's model has the name.
-    """
-    record = model_dir / "metrics.json"
-    if not record.is_file():
-        return None
-    facts: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
-    if facts.get("config") != without_paths(config.to_sections()):
-        raise ConfigError(
-            f"A run goes on to a model of its own, but {model_dir} was made with other "
-            "parameters. Move that model away, or start a run of another name."
-        )
-    return facts
 
 
 def _measured(held_out: "Dataset") -> "Dataset":
