@@ -25,7 +25,7 @@ from scipy import stats
 django.setup()
 
 from training.config import FinetuningConfig, with_overrides
-from training.finetuning import run_finetuning
+from training.finetuning.run import run_finetuning
 from training.pretraining.config import PretrainingConfig
 from training.pretraining.run import run_pretraining
 

@@ -7,7 +7,7 @@ rules: what breaks one is said by training.services and put beside its field her
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
@@ -15,36 +15,23 @@ from django import forms
 from django.conf import settings
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from classifier.artefact import STARTER
+from classifier.messages import counted, told
 from training.config import BUNDLED, REVIEWED, SECTIONS
 from training.exceptions import InvalidRun
 from training.models import TrainingRun
+from training.parameter_names import HELP, SECTION_TITLES, label_of
 from training.recipes import load_recipe, recipe_description, recipe_names
 
-SUFFIXES = (".csv", ".jsonl", ".parquet", ".tsv")  # as training.reading's READERS, without pandas
-ABBREVIATIONS = {"lora": "LoRA", "mixup": "MixUp"}
-LABELS = {
-    "dataset": "Data set",
-    "replay_dataset": "Replayed data set",
-    "push_to_hub": "Repository on the Hub",
-    "private": "Private",
-}
-# Where it differs from that of the command line, on which a data set and a model are paths as well.
-HELP = {
-    "dataset": "a name under DATASETS_DIR, 'reviewed' for the predictions that were reviewed here, "
-    "or a Hub id",
-    "replay_dataset": "with 'reviewed': the data set, a name under DATASETS_DIR or a Hub id, whose "
-    "training rows are mixed in, so that the model does not forget; columns, labels, groups and "
-    "test split are then those of it",
-    "base_model": "'minilm' (bundled), 'starter', a model of this site, or a Hub id",
-    "generator_model": "with p_tuning: the causal language model that writes, of this site or a "
-    "Hub id",
-    "method": "LoRA trains a small adapter, full trains every weight",
-    "mixup_alpha": "the mixing weight is drawn from Beta(alpha, alpha)",
-    "push_to_hub": "the model is pushed to this user/name at the end; empty pushes nowhere",
-    "private": "whether a repository made by pushing can be seen by its owner alone",
-}
+SUFFIXES = (
+    ".csv",
+    ".jsonl",
+    ".parquet",
+    ".tsv",
+)  # as training.data.reading's READERS, without pandas
 SUGGESTED = re.compile(r".+-\d{8}-\d{6}(?:-2)?")  # as suggested_name makes them
 PARAMETERS: dict[str, str] = {
     item.name: section for section, kind in SECTIONS.items() for item in fields(kind)
@@ -78,7 +65,12 @@ def recipes() -> list[Recipe]:
     for name in recipe_names():
         config = load_recipe(name)
         found.append(
-            Recipe(name, recipe_description(name), config.model.base_model, config.data.dataset)
+            Recipe(
+                name,
+                gettext(recipe_description(name)),
+                config.model.base_model,
+                config.data.dataset,
+            )
         )
     return found
 
@@ -112,31 +104,31 @@ def suggested_name(start: str) -> str:
     return f"{name}-2" if TrainingRun.objects.filter(name=name).exists() else name
 
 
-def label_of(name: str) -> str:
-    """What a person calls a parameter: LoRA rank for lora_rank."""
-    if name in LABELS:
-        return LABELS[name]
-    words = [ABBREVIATIONS.get(word, word) for word in name.split("_")]
-    first, *rest = words
-    return " ".join([first if first != first.lower() else first.capitalize(), *rest])
+def _help_of(parameter: Field[Any]) -> str:
+    """As the command line has it; its own words mark it for translation."""
+    return str(parameter.metadata["help"])
 
 
 def _recipe_choices() -> list[tuple[str, str]]:
-    return [("", "none"), *((name, name) for name in recipe_names())]
+    return [("", gettext("none")), *((name, name) for name in recipe_names())]
 
 
 class StartForm(forms.Form):
     """What a new run is. Parameters left as the recipe has them are not overridden."""
 
-    recipe = forms.ChoiceField(required=False, choices=_recipe_choices, widget=forms.RadioSelect)
+    recipe = forms.ChoiceField(
+        label=_("Recipe"), required=False, choices=_recipe_choices, widget=forms.RadioSelect
+    )
     filled_from = forms.ChoiceField(
         required=False, choices=_recipe_choices, widget=forms.HiddenInput
     )
     name = forms.CharField(
+        label=_("Name"),
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off", "size": 40}),
-        help_text="Of the run and of the model that it makes; empty takes the data set and the "
-        "time.",
+        help_text=_(
+            "Of the run and of the model that it makes; empty takes the data set and the time."
+        ),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -148,7 +140,7 @@ class StartForm(forms.Form):
                 self.fields[item.name] = _field(
                     hints[item.name],
                     label=label_of(item.name),
-                    help_text=HELP.get(item.name, item.metadata["help"]),
+                    help_text=str(HELP.get(item.name) or gettext(_help_of(item))),
                     base=self.base[item.name],
                     recipe=self._raw("filled_from"),
                 )
@@ -191,7 +183,7 @@ class StartForm(forms.Form):
 
     def place_error(self, error: InvalidRun) -> None:
         """Put what stands against the run beside its field, or on top."""
-        self.add_error(error.field if error.field in self.fields else None, str(error))
+        self.add_error(error.field if error.field in self.fields else None, error.told)
 
     @property
     def fieldsets(self) -> Fieldsets:
@@ -202,14 +194,14 @@ class StartForm(forms.Form):
         for section, kind in SECTIONS.items():
             names = [item.name for item in fields(kind) if item.name not in first + hub]
             changed = sum(map(self._is_changed, names))
-            title = "Tracking" if section == "publishing" else section.capitalize()
-            folded.append(
-                (
-                    f"{title} ({changed} changed)" if changed else title,
-                    {"fields": names, "classes": ["collapse"]},
+            title = str(SECTION_TITLES[section])
+            if changed:
+                title = ngettext(
+                    "{title} ({changed} changed)", "{title} ({changed} changed)", changed
                 )
-            )
-        return [("Run", {"fields": first}), ("Hub", {"fields": hub}), *folded]
+                title = title.format(title=SECTION_TITLES[section], changed=changed)
+            folded.append((title, {"fields": names, "classes": ["collapse"]}))
+        return [(gettext("Run"), {"fields": first}), (gettext("Hub"), {"fields": hub}), *folded]
 
     @property
     def recipes(self) -> list[Recipe]:
@@ -239,8 +231,8 @@ def _field(hint: Any, *, label: str, help_text: str, base: Any, recipe: str) -> 
     help_html = format_html(
         "{} <span class='run-base'>{}: {}</span>",
         help_text[:1].upper() + help_text[1:] + ".",
-        "Recipe" if recipe else "Default",
-        shown or "empty",
+        gettext("Recipe") if recipe else gettext("Default"),
+        shown or gettext("empty"),
     )
     common: dict[str, Any] = {"label": label, "help_text": help_html, "required": False}
     if hint is bool:
@@ -263,7 +255,9 @@ def _field(hint: Any, *, label: str, help_text: str, base: Any, recipe: str) -> 
 
 
 def _shown(value: Any) -> str:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    return str(value)
 
 
 def dataset_suggestions(reviewed: int) -> list[Suggestion]:
@@ -273,7 +267,12 @@ def dataset_suggestions(reviewed: int) -> list[Suggestion]:
         reviewed: how many predictions there are with a verdict and a text.
     """
     return [
-        Suggestion(REVIEWED, f"{reviewed:,} reviewed predictions"),
+        Suggestion(
+            REVIEWED,
+            told(
+                counted("{count:,} reviewed prediction", "{count:,} reviewed predictions", reviewed)
+            ),
+        ),
         *(Suggestion(name) for name in _names(settings.DATASETS_DIR, _is_dataset)),
     ]
 
@@ -281,8 +280,8 @@ def dataset_suggestions(reviewed: int) -> list[Suggestion]:
 def model_suggestions() -> list[Suggestion]:
     """The bundled models, and names under MODELS_DIR."""
     return [
-        Suggestion(BUNDLED, "the bundled encoder"),
-        Suggestion(STARTER, "the model of a fresh clone"),
+        Suggestion(BUNDLED, gettext("the bundled encoder")),
+        Suggestion(STARTER, gettext("the model of a fresh clone")),
         *(
             Suggestion(name)
             for name in _names(settings.MODELS_DIR, lambda path: (path / "config.json").is_file())

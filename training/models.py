@@ -4,6 +4,7 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from classifier.jobs import Job
 from classifier.jobs.progress import seconds_left
@@ -16,40 +17,69 @@ class TrainingRun(Job):
     """A run of `finetune`, in a process of its own. `done` and `total` are training steps."""
 
     name = models.CharField(
+        _("name"),
         max_length=100,
         unique=True,
         validators=[
             RegexValidator(
                 r"^[A-Za-z0-9][\w.-]*\Z",
-                "A name is made of letters, digits, '.', '_' and '-', and starts with a letter or "
-                "digit.",
+                _(
+                    "A name is made of letters, digits, '.', '_' and '-', and starts with a letter "
+                    "or digit."
+                ),
             )
         ],
-        help_text="Of the run and of its model.",
+        help_text=_("Of the run and of its model."),
     )
-    recipe = models.CharField(max_length=100, blank=True, help_text="That it was started from.")
-    config = models.JSONField(help_text="All parameters, in the sections of a recipe.")
+    recipe = models.CharField(
+        _("recipe"), max_length=100, blank=True, help_text=_("That it was started from.")
+    )
+    config = models.JSONField(
+        _("config"), help_text=_("All parameters, in the sections of a recipe.")
+    )
     started_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        verbose_name=_("started by"),
     )
-    epoch = models.FloatField(default=0, editable=False)
+    epoch = models.FloatField(_("epoch"), default=0, editable=False)
     pace = models.FloatField(
-        default=0, editable=False, help_text="Steps a second, on the mean of this attempt."
+        _("pace"),
+        default=0,
+        editable=False,
+        help_text=_("Steps a second, on the mean of this attempt."),
     )
     history = models.JSONField(
-        default=list, editable=False, help_text="What the Trainer logged, thinned out."
+        _("history"),
+        default=list,
+        editable=False,
+        help_text=_("What the Trainer logged, thinned out."),
     )
-    log_tail = models.TextField(blank=True, editable=False, help_text="The end of its output.")
-    metrics = models.JSONField(default=dict, editable=False)
+    log_tail = models.TextField(
+        _("log tail"), blank=True, editable=False, help_text=_("The end of its output.")
+    )
+    metrics = models.JSONField(_("metrics"), default=dict, editable=False)
     report = models.ForeignKey(
-        StoredFile, on_delete=models.SET_NULL, null=True, related_name="+", editable=False
+        StoredFile,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        editable=False,
+        verbose_name=_("report"),
     )
     model_version = models.ForeignKey(
-        ModelVersion, on_delete=models.PROTECT, null=True, editable=False
+        ModelVersion,
+        on_delete=models.PROTECT,
+        null=True,
+        editable=False,
+        verbose_name=_("model version"),
     )
 
     class Meta(Job.Meta):
-        pass
+        verbose_name = _("training run")
+        verbose_name_plural = _("training runs")
 
     def __str__(self) -> str:
         return self.name

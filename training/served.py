@@ -13,7 +13,7 @@ from classifier.model_store import FOLDER, active_version, artefact_of, director
 from classifier.models import ModelVersion
 from classifier.versions.activation import register
 from training.config import OF_REPLAY, REVIEWED
-from training.sources import is_here
+from training.runs.sources import is_here
 
 OF_READING = ("max_length", "long_texts")
 

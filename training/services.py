@@ -14,17 +14,19 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
+from classifier.jobs.job import STATES
 from classifier.jobs.wake import wake, wake_on_commit
+from classifier.messages import message, told
 from classifier.texts import json_type
 from training.config import REVIEWED, SECTIONS, ConfigError, FinetuningConfig, with_overrides
 from training.exceptions import InvalidRun
 from training.models import TrainingRun
-from training.names import RESERVED, require_name, taken_by
 from training.recipes import load_recipe, recipe_names
-from training.reviewed import learnable_count, require_enough_reviewed, reviewed_count
+from training.runs.names import RESERVED, require_name, taken_by
+from training.runs.sources import require_site_sources
 from training.served import served_model
-from training.sources import require_site_sources
 from training.tasks import train
+from training.verdicts.reviewed import learnable_count, require_enough_reviewed, reviewed_count
 
 __all__ = [
     "cancel",
@@ -96,9 +98,11 @@ def retrain(*, started_by: AbstractBaseUser | AnonymousUser | None = None) -> Tr
         raise InvalidRun(
             code="retraining",
             field=None,
-            rule="One retraining is under way at a time.",
-            value=f"the run {under_way.name} is {under_way.status}",
-            remedy="Wait for it, or cancel it.",
+            rule=message("One retraining is under way at a time."),
+            value=message(
+                "the run {name} is {status}", name=under_way.name, status=STATES[under_way.status]
+            ),
+            remedy=message("Wait for it, or cancel it."),
         )
     require_enough_reviewed()
     parameters = served_model().parameters
@@ -148,9 +152,9 @@ def _config(recipe: str, overrides: dict[str, Any]) -> FinetuningConfig:
         raise InvalidRun(
             code="recipe_unknown",
             field="recipe",
-            rule=f"recipe is one of {', '.join(recipe_names())}, or empty.",
+            rule=message("recipe is one of {names}, or empty.", names=", ".join(recipe_names())),
             value=repr(recipe[:LONGEST]),
-            remedy="Choose one of them.",
+            remedy=message("Choose one of them."),
         )
     for key, value in overrides.items():
         _require_storable(key, value)
@@ -164,9 +168,10 @@ def _config(recipe: str, overrides: dict[str, Any]) -> FinetuningConfig:
 
 def _invalid(error: ConfigError) -> InvalidRun:
     """The same for those who give parameters by name and not as flags."""
-    rule, value, remedy = error.parts or (str(error), "another", "Mend it.")
+    rule, value, remedy = error.parts or (error.args[0], message("another"), message("Mend it."))
+    # In the reader's language at once: a message whose flags are replaced is in no catalogue.
     rule, remedy = (
-        _FLAG.sub(lambda flag: flag[1].replace("-", "_"), text) for text in (rule, remedy)
+        _FLAG.sub(lambda flag: flag[1].replace("-", "_"), told(text)) for text in (rule, remedy)
     )
     named = (word for word in re.findall(r"\w+", f"{rule} {remedy}") if word in PARAMETERS)
     return InvalidRun(
@@ -183,15 +188,22 @@ def _require_storable(key: str, value: object) -> None:
     rule = remedy = ""
     shown = repr(value)[:LONGEST] if isinstance(value, str | int | float) else json_type(value)
     if key not in PARAMETERS:
-        rule, remedy = "A parameter is one of a recipe.", "Its sections are listed at /api/docs."
+        rule = message("A parameter is one of a recipe.")
+        remedy = message("Its sections are listed at /api/docs.")
         shown = repr(key[:LONGEST])
     elif isinstance(value, str) and (len(value) > LONGEST or not (value + " ").isprintable()):
-        rule = f"{key} has at most {LONGEST} characters, all of them printable."
-        remedy = "Shorten it, or remove the others."
+        rule = message(
+            "{key} has at most {longest} characters, all of them printable.",
+            key=key,
+            longest=LONGEST,
+        )
+        remedy = message("Shorten it, or remove the others.")
     elif isinstance(value, int | float) and not abs(value) <= LARGEST:  # so is NaN refused
-        rule, remedy = f"{key} is a number of at most {LARGEST:,}.", "Give a smaller one."
+        rule = message("{key} is a number of at most {largest:,}.", key=key, largest=LARGEST)
+        remedy = message("Give a smaller one.")
     elif not isinstance(value, str | int | float):
-        rule, remedy = f"{key} is a text, a number, or true or false.", "Mend its type."
+        rule = message("{key} is a text, a number, or true or false.", key=key)
+        remedy = message("Mend its type.")
     if rule:
         raise InvalidRun(
             code="parameter",
@@ -208,9 +220,9 @@ def _require_name(name: str) -> None:
         raise InvalidRun(
             code="name",
             field="name",
-            rule=f"A run's name has at most {longest} characters.",
+            rule=message("A run's name has at most {longest} characters.", longest=longest),
             value=f"{len(name)}",
-            remedy="Shorten it.",
+            remedy=message("Shorten it."),
         )
     try:
         require_name(name)
@@ -218,10 +230,13 @@ def _require_name(name: str) -> None:
         raise InvalidRun(
             code="name",
             field="name",
-            rule="A run's name is made of letters, digits, '.', '_' and '-', starts with a letter "
-            f"or digit, and is none of {', '.join(RESERVED)}.",
+            rule=message(
+                "A run's name is made of letters, digits, '.', '_' and '-', starts with a "
+                "letter or digit, and is none of {names}.",
+                names=", ".join(RESERVED),
+            ),
             value=repr(name),
-            remedy="Give another.",
+            remedy=message("Give another."),
         ) from error
     if _is_taken(name):
         raise _name_taken(name)
@@ -239,7 +254,7 @@ def _name_taken(name: str) -> InvalidRun:
     return InvalidRun(
         code="name_taken",
         field="name",
-        rule="A run's name must be new.",
-        value=f"there is a run or a model {name!r}",
-        remedy="Give another name.",
+        rule=message("A run's name must be new."),
+        value=message("there is a run or a model {name!r}", name=name),
+        remedy=message("Give another name."),
     )

@@ -18,13 +18,13 @@ from pytest_django import Settings
 from classifier.files import store
 from classifier.models import ModelVersion, StoredFile
 from tests.factories import make_prediction, make_verdict
-from tests.training.verdicts import review
+from tests.training.verdicts.sentences import review
 from training.admin import presentation
 from training.config import SECTIONS, FinetuningConfig, with_overrides
+from training.data.reading import READERS
+from training.evaluation.metrics import MEASURES
 from training.forms import PARAMETERS, SUFFIXES, StartForm
-from training.metrics import MEASURES
 from training.models import TrainingRun
-from training.reading import READERS
 from training.recipes import load_recipe, recipe_names
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from tests.training.tiny_run import run, weights, write_data
-from training import trainer as trainer_module
 from training.checkpoints import (
     MANIFEST,
     DiskFull,
@@ -25,8 +24,10 @@ from training.checkpoints import (
     seal,
     staging,
 )
-from training.finetuning import FinetuningResult
+from training.finetuning.run import FinetuningResult
+from training.learning import trainer as trainer_module
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
 STEPS = 45  # 1.5 epochs of 30 steps; checkpoints at 10, 20, 30, 40 and 45
 
 

@@ -20,8 +20,8 @@ from training.comparison import (
 )
 from training.comparison.significance import mcnemar
 from training.config import FinetuningConfig, with_overrides
-from training.rated import Rated
-from training.rating_measures import Cells, RatedRows
+from training.evaluation.rated import Rated
+from training.evaluation.rating_measures import Cells, RatedRows
 
 LABELS = ("NEGATIVE", "POSITIVE")
 ROWS = 200

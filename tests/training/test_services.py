@@ -13,7 +13,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from classifier.exceptions import ModelNotReady
 from classifier.versions.activation import activate, register
 from tests.factories import make_prediction
-from tests.training.verdicts import review
+from tests.training.verdicts.sentences import review
 from training import services
 from training.config import ConfigError
 from training.exceptions import InvalidRun

@@ -64,14 +64,24 @@ def store(empty_store: Path, tmp_path: Path) -> Path:
     return copied
 
 
-def test_one_run_holds_parameters_metrics_tags_and_artefacts(store: Path, tmp_path: Path) -> None:
+def test_one_run_holds_all_that_mlflow_takes_and_no_token(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "a-token-of-another-form")
+    token = "hf_" + "aB3" * 10
     report = tmp_path / "report"
     (report / "pictures").mkdir(parents=True)
     (report / "pictures" / "roc.png").write_bytes(b"picture")
-    with tracked_run("mine", CONFIG, tmp_path / "run", f"sqlite:///{store}", "reviews") as tracker:
+    page = tmp_path / "report.html"
+    page.write_text(f"<p>pushed with {token}</p>")
+    config = CONFIG | {"model": {"token": token}}
+    with tracked_run("mine", config, tmp_path / "run", f"sqlite:///{store}", "reviews") as tracker:
         tracker.metrics({"loss": 0.5}, step=3)
-        tracker.tags({"rows.train": 240})
+        tracker.metrics({"a key that * MLflow ? refuses": 0.5}, step=3)
+        tracker.metrics({"loss": 0.25}, step=4)
+        tracker.tags({"rows.train": 240, "command": "push a-token-of-another-form"})
         tracker.artefact(report)
+        tracker.artefact(page)
     assert tracker.run_id
     assert tracker.url is None
     assert rows(store, "select run_uuid, name, status from runs") == [
@@ -79,13 +89,22 @@ def test_one_run_holds_parameters_metrics_tags_and_artefacts(store: Path, tmp_pa
     ]
     assert rows(store, "select key, value from params order by key") == [
         ("data.dataset", "imdb"),
+        ("model.token", "hf_***"),
         ("training.epochs", "2.0"),
         ("training.seed", "0"),
     ]
-    assert rows(store, "select key, step, value from metrics") == [("loss", 3, 0.5)]
+    assert losses(store) == [(3, 0.5), (4, 0.25)]
+    assert rows(store, "select count(*) from metrics") == [(2,)]
+    assert "refuses" in (tmp_path / "run" / LOG).read_text()
     assert rows(store, "select value from tags where key = 'rows.train'") == [("240",)]
     (picture,) = (tmp_path / "mlflow").rglob("*.png")
     assert picture.as_posix().endswith(f"{tracker.run_id}/artifacts/report/pictures/roc.png")
+
+    assert rows(store, "select value from tags where key = 'command'") == [("push ***",)]
+    assert not list((tmp_path / "mlflow").rglob("report.html"))
+    written = b"".join(path.read_bytes() for path in (*(tmp_path / "run").iterdir(), store))
+    assert token.encode() not in written
+    assert b"a-token-of" not in written
 
 
 def test_without_an_experiment_nothing_is_tracked(tmp_path: Path) -> None:
@@ -136,37 +155,6 @@ def test_what_was_sent_but_not_noted_is_not_sent_twice(store: Path, tmp_path: Pa
         assert replay(tmp_path / "run")
         assert losses(store) == EXPECTED
         assert len(rows(store, "select * from runs")) == 1
-
-
-def test_a_token_reaches_neither_spool_nor_store(
-    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HF_TOKEN", "a-token-of-another-form")
-    token = "hf_" + "aB3" * 10
-    report = tmp_path / "report.html"
-    report.write_text(f"<p>pushed with {token}</p>")
-    with tracked_run(
-        "mine", {"model": {"token": token}}, tmp_path / "run", f"sqlite:///{store}", "reviews"
-    ) as tracker:
-        tracker.tags({"command": "push a-token-of-another-form", "kept": "yes"})
-        tracker.artefact(report)
-    assert rows(store, "select value from params") == [("hf_***",)]
-    assert rows(store, "select value from tags where key = 'command'") == [("push ***",)]
-    assert not list((tmp_path / "mlflow").rglob("report.html"))
-    written = b"".join(path.read_bytes() for path in (*(tmp_path / "run").iterdir(), store))
-    assert token.encode() not in written
-    assert b"a-token-of" not in written
-
-
-def test_a_record_that_mlflow_refuses_does_not_keep_the_others_from_it(
-    store: Path, tmp_path: Path
-) -> None:
-    with tracked_run("mine", CONFIG, tmp_path / "run", f"sqlite:///{store}", "reviews") as tracker:
-        tracker.metrics({"loss": 0.5}, step=1)
-        tracker.metrics({"a key that * MLflow ? refuses": 0.5}, step=1)
-        tracker.metrics({"loss": 0.25}, step=2)
-    assert losses(store) == [(1, 0.5), (2, 0.25)]
-    assert "refuses" in (tmp_path / "run" / LOG).read_text()
 
 
 class Unwell(http.server.BaseHTTPRequestHandler):

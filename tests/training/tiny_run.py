@@ -9,7 +9,7 @@ import pandas as pd
 
 from tests import tiny
 from training.config import FinetuningConfig, with_overrides
-from training.finetuning import FinetuningResult, run_finetuning
+from training.finetuning.run import FinetuningResult, run_finetuning
 
 TRAIN_ROWS = 240
 

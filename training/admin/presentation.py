@@ -11,20 +11,26 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
-from training.charts import is_number
+from classifier.languages import number
+from classifier.messages import message, told
 from training.config import SECTIONS
-from training.forms import flat, label_of, recipe_values
+from training.data.provenance import SOURCES, sentences
+from training.forms import flat, recipe_values
+from training.jobs.stages import STAGES
 from training.models import TrainingRun
-from training.names import NAME
-from training.provenance import SOURCES, sentences
+from training.parameter_names import SECTION_TITLES, label_of
 from training.recipes import recipe_names
+from training.reporting.charts import is_number
+from training.runs.names import NAME
 from training.tracking import tracking_uri
 from training.tracking.redaction import redacted, without_password
 from training.tracking.spool import Spool
 
 PREFIXES = ("untuned", "train", "validation", "test")
-# As training.metrics, which imports scikit-learn: in the order in which tables show them.
+# As training.evaluation.metrics, which imports scikit-learn; in the order of the tables.
 MEASURES = (
     *("rows", "loss", "accuracy", "f1_macro", "f1", "roc_auc", "average_precision"),
     *("calibration_error", "majority_baseline"),
@@ -32,15 +38,27 @@ MEASURES = (
     *("rating_coverage", "rating_width"),
 )
 MEASURE_NAMES = {
-    "f1_macro": "macro F1",
+    "rows": _("rows"),
+    "loss": _("loss"),
+    "accuracy": _("accuracy"),
+    "average_precision": _("average precision"),
+    "calibration_error": _("calibration error"),
+    "majority_baseline": _("always the commonest label"),
+    "f1_macro": _("macro F1"),
     "f1": "F1",
     "roc_auc": "ROC AUC",
-    "rating_mae": "rating: mean absolute error",
-    "rating_exact": "rating: exactly right",
-    "rating_within_one": "rating: within one",
-    "rating_spearman": "rating: rank correlation",
-    "rating_coverage": "rating: interval covers",
-    "rating_width": "rating: interval width",
+    "rating_mae": _("rating: mean absolute error"),
+    "rating_exact": _("rating: exactly right"),
+    "rating_within_one": _("rating: within one"),
+    "rating_spearman": _("rating: rank correlation"),
+    "rating_coverage": _("rating: interval covers"),
+    "rating_width": _("rating: interval width"),
+}
+SPLITS = {
+    "untuned": message("untuned"),
+    "train": message("train"),
+    "validation": message("validation"),
+    "test": message("test"),
 }
 LONG_WAIT = timedelta(seconds=45)  # after which a waiting run says what it may wait for
 MARKS = {"queued": "…", "running": "▸", "succeeded": "✓", "failed": "✕", "cancelled": "■"}
@@ -83,7 +101,7 @@ class Tracking:
 def status_of(run: TrainingRun) -> str:
     """The status in a word or two, as the pill shows it."""
     if not run.is_over and run.cancel_requested:
-        return "cancelling"
+        return gettext("cancelling")
     return str(run.get_status_display()).lower()
 
 
@@ -100,26 +118,34 @@ def state_sentence(run: TrainingRun) -> str:
     """What the run is doing, or how it ended, and what may be done about it."""
     if run.status == run.Status.QUEUED:
         if run.attempt:
-            return "It waits for a worker, to go on from its last good checkpoint."
+            return gettext("It waits for a worker, to go on from its last good checkpoint.")
         if timezone.now() - run.queued_at > LONG_WAIT:
-            return (
+            return gettext(
                 "It still waits for a worker: those that there are are busy, or none is running. "
                 "“make run” starts one."
             )
-        return "It waits for a worker."
+        return gettext("It waits for a worker.")
     if run.status == run.Status.RUNNING:
-        if run.cancel_requested:
-            return "It is being cancelled and ends with its current step."
-        if run.stopping:
-            return "Its worker is being stopped. It keeps a checkpoint and goes on with the next."
-        return f"{_sentence(run.stage)}." if run.stage else "It is being prepared."
+        return _running(run)
     if run.status == run.Status.SUCCEEDED:
-        return "Its model is ready to serve."
+        return gettext("Its model is ready to serve.")
     if run.status == run.Status.FAILED:
-        return f"It failed after {duration_of(run)}."
+        return gettext("It failed after {duration}.").format(duration=duration_of(run))
     if run.started_at is None:
-        return "It was cancelled before it began."
-    return f"It was cancelled after {duration_of(run)}."
+        return gettext("It was cancelled before it began.")
+    return gettext("It was cancelled after {duration}.").format(duration=duration_of(run))
+
+
+def _running(run: TrainingRun) -> str:
+    if run.cancel_requested:
+        return gettext("It is being cancelled and ends with its current step.")
+    if run.stopping:
+        return gettext(
+            "Its worker is being stopped. It keeps a checkpoint and goes on with the next."
+        )
+    if not run.stage:
+        return gettext("It is being prepared.")
+    return f"{_sentence(told(STAGES.get(run.stage, run.stage)))}."
 
 
 def state_token(run: TrainingRun) -> str:
@@ -148,27 +174,27 @@ def spelled(seconds: float) -> str:
     """A duration in its two largest units."""
     whole = max(0, round(seconds))
     if whole < 60:
-        return f"{whole} s"
+        return gettext("{seconds} s").format(seconds=whole)
     minutes, rest = divmod(whole, 60)
     if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
+        return gettext("{minutes} min {seconds:02d} s").format(minutes=minutes, seconds=rest)
     hours, minutes = divmod(minutes, 60)
     if hours < 24:
-        return f"{hours} h {minutes:02d} min"
+        return gettext("{hours} h {minutes:02d} min").format(hours=hours, minutes=minutes)
     days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h"
+    return gettext("{days} d {hours} h").format(days=days, hours=hours)
 
 
 def figures_of(run: TrainingRun) -> dict[str, str]:
     """The numbers of a run as text; what is not known is empty."""
     left = run.seconds_left
     return {
-        "done": f"{run.done:,}",
-        "total": f"{run.total:,}",
-        "epoch": f"{run.epoch:.2f}",
-        "epochs": f"{run.config.get('training', {}).get('epochs', 0):g}",
+        "done": number(run.done, ","),
+        "total": number(run.total, ","),
+        "epoch": number(run.epoch, ".2f"),
+        "epochs": number(run.config.get("training", {}).get("epochs", 0), "g"),
         "loss": _loss(run.history),
-        "speed": "" if left is None else f"{run.pace:.3g}",
+        "speed": "" if left is None else number(run.pace, ".3g"),
         "time_left": "" if left is None else spelled(left),
         "duration": duration_of(run),
     }
@@ -186,10 +212,10 @@ def metrics_table(metrics: Mapping[str, Any]) -> Table | None:
     if not shown:
         return None
     return Table(
-        heads=tuple(shown),
+        heads=tuple(told(SPLITS[prefix]) for prefix in shown),
         rows=tuple(
             (
-                MEASURE_NAMES.get(name, name.replace("_", " ")),
+                str(MEASURE_NAMES[name]),
                 tuple(measure(name, columns[prefix].get(name)) for prefix in shown),
             )
             for name in MEASURES
@@ -201,7 +227,7 @@ def metrics_table(metrics: Mapping[str, Any]) -> Table | None:
 def measure(name: str, value: Any) -> str:
     if not isinstance(value, int | float):
         return ""
-    return f"{value:,.0f}" if name == "rows" else f"{value:.4f}"
+    return number(value, ",.0f" if name == "rows" else ".4f")
 
 
 def provenance_of(run: TrainingRun) -> Provenance | None:
@@ -210,10 +236,13 @@ def provenance_of(run: TrainingRun) -> Provenance | None:
     if not known:
         return None
     rows = tuple(
-        (split, tuple(f"{counts[source]:,}" for source in SOURCES))
+        (told(SPLITS.get(split, split)), tuple(number(counts[source], ",") for source in SOURCES))
         for split, counts in known["rows"].items()
     )
-    return Provenance(Table(heads=tuple(SOURCES.values()), rows=rows), sentences(known))
+    return Provenance(
+        Table(heads=tuple(map(told, SOURCES.values())), rows=rows),
+        [told(sentence) for sentence in sentences(known)],
+    )
 
 
 def nothing_replayed(dataset: str) -> str:
@@ -222,16 +251,17 @@ def nothing_replayed(dataset: str) -> str:
     Args:
         dataset: what the model was first trained on; "" where that is not known.
     """
-    found = f"{dataset} is not under DATASETS_DIR" if dataset else "the model names none"
-    remedy = (
-        f"Put {dataset} under DATASETS_DIR and retrain"
-        if dataset
-        else "Put one under DATASETS_DIR and start a run with it as replay_dataset"
-    )
-    return (
-        f"No original training set was found: {found}. So this run learns from verdicts alone, "
-        f"and the model may forget what it knew. {remedy}, to have its rows mixed in."
-    )
+    if not dataset:
+        return gettext(
+            "No original training set was found: the model names none. So this run learns from "
+            "verdicts alone, and the model may forget what it knew. Put one under DATASETS_DIR and "
+            "start a run with it as replay_dataset, to have its rows mixed in."
+        )
+    return gettext(
+        "No original training set was found: {dataset} is not under DATASETS_DIR. So this run "
+        "learns from verdicts alone, and the model may forget what it knew. Put {dataset} under "
+        "DATASETS_DIR and retrain, to have its rows mixed in."
+    ).format(dataset=dataset)
 
 
 def parameters_of(run: TrainingRun) -> list[tuple[str, list[Parameter]]]:
@@ -239,7 +269,7 @@ def parameters_of(run: TrainingRun) -> list[tuple[str, list[Parameter]]]:
     base = recipe_values(run.recipe)
     return [
         (
-            section.capitalize(),
+            str(SECTION_TITLES[section]),
             [
                 Parameter(
                     label_of(name),
@@ -257,7 +287,7 @@ def parameters_of(run: TrainingRun) -> list[tuple[str, list[Parameter]]]:
 
 def parameter_value(value: Any) -> str:
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return gettext("yes") if value else gettext("no")
     return str(value)
 
 
@@ -289,7 +319,9 @@ def _loss(history: Sequence[Mapping[str, Any]]) -> str:
     logged = [row["loss"] for row in history if "loss" in row]
     if not logged:
         return ""
-    return f"{logged[-1]:.4f}" if is_number(logged[-1]) else "not a number"
+    if not is_number(logged[-1]):
+        return gettext("not a number")
+    return number(logged[-1], ".4f")
 
 
 def _sentence(text: str) -> str:

@@ -25,19 +25,22 @@ from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.http import content_disposition_header
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh, reswap, retarget
 
+from classifier.admin.base import NextStep, SiteAdmin
 from classifier.exceptions import ModelNotReady
 from classifier.files import delete_stored, pieces
 from training import services
 from training.admin import presentation
-from training.charts import loss_chart
 from training.exceptions import InvalidRun
 from training.forms import StartForm, dataset_suggestions, hub_token_is_set, model_suggestions
 from training.models import TrainingRun
+from training.reporting.charts import loss_chart
 from training.served import served_model
 
 # The report is a file that quotes texts of the data: nothing in it may run or be fetched, and it
@@ -57,7 +60,7 @@ class RunList(ChangeList):
 
 
 @admin.register(TrainingRun)
-class TrainingRunAdmin(admin.ModelAdmin):
+class TrainingRunAdmin(SiteAdmin):
     list_display = (
         "name",
         "state",
@@ -74,11 +77,30 @@ class TrainingRunAdmin(admin.ModelAdmin):
     list_filter = ("status", "recipe", ("started_by", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("started_by",)
     search_fields = ("name", "recipe", "config__data__dataset", "config__model__base_model")
-    search_help_text = "Part of a name, a recipe, a data set or a base model"
+    search_help_text = _("Part of a name, a recipe, a data set or a base model")
     ordering = ("-created_at",)
     list_per_page = 50
 
     # The list
+
+    def next_step_of(self, request: HttpRequest) -> NextStep | None:
+        if self.is_narrowed(request):
+            return None
+        if not self.has_add_permission(request):
+            return NextStep(
+                _("No model has been trained here yet."),
+                _("Runs appear here once someone with the right to add them has started one."),
+            )
+        return NextStep(
+            _("No model has been trained here yet."),
+            _(
+                "Choose a recipe or a data set of your own, start a run, and watch it learn. A CSV "
+                "with the columns text and label under DATASETS_DIR is enough, and so are the "
+                "predictions that were reviewed here."
+            ),
+            "admin:training_trainingrun_add",
+            _("Start a training run"),
+        )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return RunList
@@ -91,17 +113,18 @@ class TrainingRunAdmin(admin.ModelAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         context = {
-            "title": "Training runs",
+            "title": gettext("Training runs"),
             "learnable": services.learnable_count(),
             **(extra_context or {}),
         }
-        return super().changelist_view(request, context)
+        response: HttpResponse = super().changelist_view(request, context)
+        return response
 
-    @admin.display(description="status", ordering="status")
+    @admin.display(description=_("status"), ordering="status")
     def state(self, run: TrainingRun) -> SafeString:
         return presentation.status_pill(run)
 
-    @admin.display(description="progress")
+    @admin.display(description=_("progress"))
     def progress(self, run: TrainingRun) -> SafeString | str | None:
         percent = presentation.percent_of(run)
         if percent is None:
@@ -109,33 +132,34 @@ class TrainingRunAdmin(admin.ModelAdmin):
         if run.is_over:
             return f"{percent} %"
         return format_html(
-            '<progress class="run-bar" max="100" value="{}" aria-label="Progress"></progress>'
+            '<progress class="run-bar" max="100" value="{}" aria-label="{}"></progress>'
             ' <span class="run-percent">{} %</span>',
             percent,
+            gettext("Progress"),
             percent,
         )
 
-    @admin.display(description="recipe", ordering="recipe", empty_value="none")
-    def recipe_name(self, run: TrainingRun) -> str | None:
-        return run.recipe or None
+    @admin.display(description=_("recipe"), ordering="recipe")
+    def recipe_name(self, run: TrainingRun) -> str:
+        return run.recipe or gettext("none")
 
-    @admin.display(description="data set", ordering="config__data__dataset")
+    @admin.display(description=_("data set"), ordering="config__data__dataset")
     def dataset(self, run: TrainingRun) -> str:
         return str(run.config.get("data", {}).get("dataset", ""))
 
-    @admin.display(description="accuracy", ordering="metrics__test_accuracy")
+    @admin.display(description=_("accuracy"), ordering="metrics__test_accuracy")
     def accuracy(self, run: TrainingRun) -> str | None:
         return self._measured(run, "accuracy")
 
-    @admin.display(description="macro F1", ordering="metrics__test_f1_macro")
+    @admin.display(description=_("macro F1"), ordering="metrics__test_f1_macro")
     def macro_f1(self, run: TrainingRun) -> str | None:
         return self._measured(run, "f1_macro")
 
-    @admin.display(description="ROC AUC", ordering="metrics__test_roc_auc")
+    @admin.display(description=_("ROC AUC"), ordering="metrics__test_roc_auc")
     def roc_auc(self, run: TrainingRun) -> str | None:
         return self._measured(run, "roc_auc")
 
-    @admin.display(description="duration")
+    @admin.display(description=_("duration"))
     def duration(self, run: TrainingRun) -> str | None:
         return presentation.duration_of(run) or None
 
@@ -177,7 +201,8 @@ class TrainingRunAdmin(admin.ModelAdmin):
                 name=f"{name}_download",
             ),
         ]
-        return own + super().get_urls()
+        urls: list[URLPattern] = super().get_urls()
+        return own + urls
 
     # Starting
 
@@ -194,7 +219,9 @@ class TrainingRunAdmin(admin.ModelAdmin):
             return self._start_page(request, form.refilled())
         if form.is_valid() and (run := self._start(request, form)):
             self.log_addition(request, run, [{"added": {}}])
-            messages.success(request, f"The run {run.name} has been started.")
+            messages.success(
+                request, gettext("The run {name} has been started.").format(name=run.name)
+            )
             return redirect(run)
         return self._start_page(request, form)
 
@@ -217,11 +244,11 @@ class TrainingRunAdmin(admin.ModelAdmin):
         try:
             run = services.retrain(started_by=request.user)
         except (InvalidRun, ModelNotReady, OSError) as error:
-            messages.error(request, str(error))
+            messages.error(request, getattr(error, "told", str(error)))
             may_view = self.has_view_permission(request)
             return redirect("admin:training_trainingrun_changelist" if may_view else "admin:index")
         self.log_addition(request, run, [{"added": {}}])
-        messages.success(request, f"The run {run.name} has been started.")
+        messages.success(request, gettext("The run {name} has been started.").format(name=run.name))
         if not run.config["data"]["replay_dataset"]:
             messages.warning(request, presentation.nothing_replayed(served_model().dataset))
         return redirect(run)
@@ -258,7 +285,7 @@ class TrainingRunAdmin(admin.ModelAdmin):
     def _start_page(self, request: HttpRequest, form: StartForm) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
-            "title": "Start a training run",
+            "title": gettext("Start a training run"),
             "opts": self.opts,
             "has_view_permission": self.has_view_permission(request),
             "errors": form.errors if form.is_bound else {},
@@ -292,7 +319,10 @@ class TrainingRunAdmin(admin.ModelAdmin):
             return HttpResponseNotAllowed(["GET", "HEAD"])
         run = self.get_object(request, unquote(object_id))
         if run is None:
-            messages.warning(request, f"There is no run {object_id}. It may have been deleted.")
+            messages.warning(
+                request,
+                gettext("There is no run {name}. It may have been deleted.").format(name=object_id),
+            )
             return redirect("admin:training_trainingrun_changelist")
         if not self.has_view_permission(request, run):
             raise PermissionDenied
@@ -362,9 +392,11 @@ class TrainingRunAdmin(admin.ModelAdmin):
         run = self._changeable(request, pk)
         if services.cancel(run.pk):
             self.log_change(request, run, "Cancelled.")
-            messages.success(request, f"The run {run.name} is cancelled.")
+            messages.success(request, gettext("The run {name} is cancelled.").format(name=run.name))
         else:
-            messages.warning(request, f"The run {run.name} was over already.")
+            messages.warning(
+                request, gettext("The run {name} was over already.").format(name=run.name)
+            )
         return redirect(run)
 
     @method_decorator(require_POST)
@@ -373,9 +405,11 @@ class TrainingRunAdmin(admin.ModelAdmin):
         run = self._changeable(request, pk)
         if services.retry(run.pk):
             self.log_change(request, run, "Started again.")
-            messages.success(request, f"The run {run.name} goes on.")
+            messages.success(request, gettext("The run {name} goes on.").format(name=run.name))
         else:
-            messages.warning(request, f"The run {run.name} is at work or done already.")
+            messages.warning(
+                request, gettext("The run {name} is at work or done already.").format(name=run.name)
+            )
         return redirect(run)
 
     def _changeable(self, request: HttpRequest, pk: UUID) -> TrainingRun:
@@ -389,7 +423,7 @@ class TrainingRunAdmin(admin.ModelAdmin):
         if not self.has_view_permission(request, run):
             raise PermissionDenied
         if run is None:
-            raise Http404("There is no such run.")
+            raise Http404(gettext("There is no such run."))
         return run
 
     # The report
@@ -400,7 +434,7 @@ class TrainingRunAdmin(admin.ModelAdmin):
     ) -> HttpResponseBase:
         run = self._viewable(request, pk)
         if run.report is None:
-            raise Http404("This run has no report.")
+            raise Http404(gettext("This run has no report."))
         response = StreamingHttpResponse(
             pieces(run.report), content_type="text/html; charset=utf-8"
         )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from classifier.messages import message
 from classifier.texts import json_type
 from training.exceptions import InvalidRun
 
@@ -44,5 +45,5 @@ def _refused(field: str | None, rule: str, value: str) -> InvalidRun:
         field=field,
         rule=rule,
         value=value,
-        remedy='Send {"recipe": "...", "name": "...", "overrides": {"dataset": "..."}}.',
+        remedy=message('Send {"recipe": "...", "name": "...", "overrides": {"dataset": "..."}}.'),
     )

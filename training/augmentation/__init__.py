@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from classifier.messages import message
 from training.augmentation import p_tuning, rules
 from training.augmentation.balance import resample
 from training.config import AugmentationConfig, ConfigError
@@ -84,8 +85,10 @@ def export_generated(frame: pd.DataFrame, path: Path, *, labels: Sequence[str] =
     """
     if GENERATED_BY not in frame or not (frame[GENERATED_BY] != "").any():
         raise ConfigError(
-            "There must be generated rows to write, but there are none. Give --generate rules "
-            "or --generate p_tuning, and data whose classes differ in size or --generated-rows."
+            message(
+                "There must be generated rows to write, but there are none. Give --generate rules "
+                "or --generate p_tuning, and data whose classes differ in size or --generated-rows."
+            )
         )
     generated = frame[frame[GENERATED_BY] != ""].drop_duplicates()
     if labels:

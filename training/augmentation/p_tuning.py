@@ -25,8 +25,8 @@ from classifier.exceptions import InvalidText
 from classifier.texts import clean_review_text
 from training.augmentation.balance import rows_wanted
 from training.config import ConfigError
+from training.data.reading import DataError
 from training.hub import HubError, require_on_hub
-from training.reading import DataError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -13,6 +13,7 @@ import pandas as pd
 from classifier.artefact import Artefact, open_artefact
 from classifier.engines import AUTO, open_engine
 from classifier.exceptions import ModelNotReady
+from classifier.messages import message
 from classifier.model_files import RATING, STAR_HEAD, revisions_of
 from classifier.rating_file import STARS, rating_content, read_rating_file
 from classifier.windows import RULE, WindowLogits
@@ -29,10 +30,10 @@ from training.calibration.fitting import (
 )
 from training.calibration.folding import LAST_LAYERS, fold, fold_star_head, has_last_layer
 from training.calibration.window_rule import RuleChoice, choose_rule, combined
-from training.evaluation import in_chunks, label_ids_of, positive_of, texts_of
-from training.export import write_json
-from training.metrics import Evaluation
-from training.rating_measures import Cells, cells_of
+from training.evaluation.evaluating import in_chunks, label_ids_of, positive_of, texts_of
+from training.evaluation.metrics import Evaluation
+from training.evaluation.rating_measures import Cells, cells_of
+from training.runs.export import write_json
 
 logger = logging.getLogger(__name__)
 
@@ -189,9 +190,9 @@ def read_windows(
             if logits is not None and not np.isfinite(logits).all():
                 raise ModelNotReady(
                     code="model_broken",
-                    rule="A model's outputs must be finite numbers.",
-                    value=f"{artefact.name} gave NaN or infinity",
-                    remedy="Train it again at a lower --learning-rate.",
+                    rule=message("A model's outputs must be finite numbers."),
+                    value=message("{name} gave NaN or infinity", name=artefact.name),
+                    remedy=message("Train it again at a lower --learning-rate."),
                 )
     return windows
 
@@ -205,6 +206,10 @@ def _copy_beside(directory: Path, adapter: Path) -> None:
 def _require_last_layer(file: Path) -> None:
     if not has_last_layer(file):
         raise CalibrationError(
-            "A temperature is folded into a last linear layer, "
-            f"{', '.join(LAST_LAYERS)}, but {file.name} has none. Train with --no-calibrate."
+            message(
+                "A temperature is folded into a last linear layer, {names}, but {name} has "
+                "none. Train with --no-calibrate.",
+                names=", ".join(LAST_LAYERS),
+                name=file.name,
+            )
         )

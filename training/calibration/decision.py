@@ -1,10 +1,36 @@
-"""What both kinds of rating share in their fitting: the middle of the scale, and the interval."""
+"""What both kinds of rating share in their fitting: rows, middle of the scale, interval."""
 
 from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.messages import message
+from training.calibration.errors import CalibrationError
+from training.evaluation.rating_measures import Cells
 
 MIDDLES = tuple(hundredths / 100 for hundredths in range(1, 11))
 MIDDLE_COST = 0.005  # of mean absolute error, in rating points
 HALVINGS = 24
+LEAST_ROWS = 20  # with stars
+
+
+def rows_with_stars(cells: Cells) -> NDArray[np.bool_]:
+    """Which rows a rating can be fitted on, shape (rows,).
+
+    Raises:
+        CalibrationError: fewer than LEAST_ROWS have stars.
+    """
+    if (count := int(cells.known.sum())) < LEAST_ROWS:
+        raise CalibrationError(
+            message(
+                "Ratings are fitted on {least_rows} rows with stars or more, but there are "
+                "{count}. Give more, or rate by confidence: --rating none.",
+                least_rows=LEAST_ROWS,
+                count=count,
+            )
+        )
+    return cells.known
 
 
 def widest_middle(error_of: Callable[[float], float], *, without: float) -> float:

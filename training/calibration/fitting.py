@@ -8,15 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from classifier.messages import message
 from classifier.rating_file import CONFIDENCE, PROBABILITY, STARS
 from classifier.ratings import ConfidenceMap, RatingMap
 from training.calibration.errors import CalibrationError
 from training.calibration.probability_map import fit_probability_map
 from training.calibration.star_rule import fit_star_rule, fit_star_temperature
 from training.calibration.temperature import fit_temperature, log_loss
-from training.metrics import calibration_bins, calibration_error
-from training.rated import Rated, rate_rows
-from training.rating_measures import Cells, rating_measures
+from training.evaluation.metrics import calibration_bins, calibration_error
+from training.evaluation.rated import Rated, rate_rows
+from training.evaluation.rating_measures import Cells, rating_measures
 
 FOLDS = 5
 LEAST_OF_LABEL = 5  # rows, of two labels: each fold's fit then has rows of both
@@ -120,9 +121,12 @@ def require_rows(label_ids: NDArray[np.int64]) -> None:
     counts = np.bincount(label_ids, minlength=2)
     if (counts >= LEAST_OF_LABEL).sum() < 2:
         raise CalibrationError(
-            f"Calibration needs {LEAST_OF_LABEL} rows or more of two labels, but of its labels "
-            f"there are {', '.join(map(str, counts))}. Give more rows, or train with "
-            "--no-calibrate."
+            message(
+                "Calibration needs {least_of_label} rows or more of two labels, but of its "
+                "labels there are {names}. Give more rows, or train with --no-calibrate.",
+                least_of_label=LEAST_OF_LABEL,
+                names=", ".join(map(str, counts)),
+            )
         )
 
 

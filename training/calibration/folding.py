@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.messages import message
 from training.calibration.errors import CalibrationError
 
 # Of BERT and DistilBERT, of RoBERTa and ELECTRA, and of most others.
@@ -66,14 +67,21 @@ def has_last_layer(file: Path) -> bool:
 def _fold(file: Path, temperature: float, chosen: Callable[[Mapping[str, Any]], list[str]]) -> None:
     if not (math.isfinite(temperature) and temperature > 0):
         raise CalibrationError(
-            f"A temperature is above 0, but it is {temperature!r}. Fit it on more rows."
+            message(
+                "A temperature is above 0, but it is {temperature!r}. Fit it on more rows.",
+                temperature=temperature,
+            )
         )
     tensors, start = _header(file)
     names = chosen(tensors)
     if not names:
         raise CalibrationError(
-            "A temperature is folded into a last linear layer, "
-            f"{', '.join(LAST_LAYERS)}, but {file.name} has none. Train with --no-calibrate."
+            message(
+                "A temperature is folded into a last linear layer, {names}, but {name} has "
+                "none. Train with --no-calibrate.",
+                names=", ".join(LAST_LAYERS),
+                name=file.name,
+            )
         )
     draft = file.with_name(f".{file.name}.{os.getpid()}.draft")
     try:
@@ -107,8 +115,13 @@ def _header(file: Path) -> tuple[dict[str, Any], int]:
 def _divided(numbers: bytes, kind: str, temperature: float, name: str) -> bytes:
     if kind not in NUMBERS:
         raise CalibrationError(
-            f"The last layer's numbers are of {', '.join(NUMBERS)}, but {name} is of {kind}. "
-            "Save the model in float32."
+            message(
+                "The last layer's numbers are of {names}, but {name} is of {kind}. Save the "
+                "model in float32.",
+                names=", ".join(NUMBERS),
+                name=name,
+                kind=kind,
+            )
         )
     values: NDArray[Any] = np.frombuffer(numbers, dtype=NUMBERS[kind])
     if kind != "BF16":  # which numpy does not know: it is the upper half of a float32

@@ -8,10 +8,14 @@ from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 
 from classifier.ratings import HIGHEST, LOWEST, ProbabilityMap
-from training.calibration.decision import MIDDLES, covering_mass, widest_middle
-from training.calibration.star_rule import require_stars
-from training.rated import map_intervals, rate_rows
-from training.rating_measures import Cells
+from training.calibration.decision import (
+    MIDDLES,
+    covering_mass,
+    rows_with_stars,
+    widest_middle,
+)
+from training.evaluation.rated import map_intervals, rate_rows
+from training.evaluation.rating_measures import Cells
 
 NEVER = 2.0  # a threshold that no P reaches
 NEAREST = 1e-7  # to 0 and 1 that a P is told from them
@@ -61,8 +65,7 @@ def fit_probability_map(
     Raises:
         CalibrationError: fewer than LEAST_ROWS rows have stars.
     """
-    require_stars(cells)
-    rows = cells.known
+    rows = rows_with_stars(cells)
     probability, cells = positive_probability[rows], cells[rows]
     curves = _curves(probability, cells)
     middle = None if _has_middle(_steps(curves, 0.5)) else _middle(curves, probability, cells)

@@ -4,17 +4,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.ratings import StarRule
-from training.calibration.decision import covering_mass, widest_middle
-from training.calibration.errors import CalibrationError
+from training.calibration.decision import covering_mass, rows_with_stars, widest_middle
 from training.calibration.temperature import least
-from training.rated import star_intervals, star_shares, star_values
-from training.rating_measures import Cells
+from training.evaluation.rated import star_intervals, star_shares, star_values
+from training.evaluation.rating_measures import Cells
 
 EXACT_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 # In rating points: a rule that is a hundredth worse on average is as good if it is exactly right
 # for one row more in a hundred. The mode alone is right most often, but far off when it is wrong.
 EXACT_WORTH = 1.0
-LEAST_ROWS = 20  # with stars
 
 
 def fit_star_temperature(
@@ -35,8 +33,7 @@ def fit_star_temperature(
     Raises:
         CalibrationError: fewer than LEAST_ROWS rows have stars.
     """
-    require_stars(cells)
-    rows = cells.known
+    rows = rows_with_stars(cells)
     probability, logits, cells = positive_probability[rows], star_logits[rows], cells[rows]
     scale = np.arange(1, 11)
     inside = (cells.low[:, None] <= scale) & (scale <= cells.high[:, None])
@@ -71,8 +68,7 @@ def fit_star_rule(
     Raises:
         CalibrationError: fewer than LEAST_ROWS rows have stars.
     """
-    require_stars(cells)
-    rows = cells.known
+    rows = rows_with_stars(cells)
     probability, cells = positive_probability[rows], cells[rows]
     shares = star_shares(probability, star_logits[rows])
 
@@ -91,16 +87,3 @@ def fit_star_rule(
         lambda mass: float(cells.within(*star_intervals(mass, values, shares)).mean()), interval
     )
     return StarRule(exact_weight=weight, middle=middle, interval_mass=mass)
-
-
-def require_stars(cells: Cells) -> None:
-    """Refuse rows of which too few have stars.
-
-    Raises:
-        CalibrationError: fewer than LEAST_ROWS have.
-    """
-    if (count := int(cells.known.sum())) < LEAST_ROWS:
-        raise CalibrationError(
-            f"Ratings are fitted on {LEAST_ROWS} rows with stars or more, but there are {count}. "
-            "Give more, or rate by confidence: --rating none."
-        )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
+from classifier.messages import message
 from training.calibration.errors import CalibrationError
 
 LARGEST = 20.0  # a temperature; the smallest is one through it
@@ -37,8 +38,12 @@ def fit_temperature(logits: NDArray[np.float64], label_ids: NDArray[np.int64]) -
     occurring = len(np.unique(label_ids))
     if occurring < 2:
         raise CalibrationError(
-            "A temperature is fitted on rows of two labels or more, but there are "
-            f"{len(label_ids)} rows of {occurring}. Give more rows."
+            message(
+                "A temperature is fitted on rows of two labels or more, but there are "
+                "{count} rows of {occurring}. Give more rows.",
+                count=len(label_ids),
+                occurring=occurring,
+            )
         )
     softened = 1 / (len(label_ids) + 2)
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from classifier.messages import message
 from training.checkpoints.exceptions import DiskFull
 
 FILES_BESIDE_TENSORS = 2**21  # bytes: tokenizer, settings, log of the run
@@ -65,7 +66,13 @@ def no_room(directory: Path, needed: int, said: str) -> DiskFull:
         said: how the lack was found out.
     """
     return DiskFull(
-        f"This run needs {needed:,} free bytes under {directory}, but there are "
-        f"{free_bytes(directory):,} ({said}). Make room, then go on with --resume; the last good "
-        "checkpoint is kept."
+        message(
+            "This run needs {needed:,} free bytes under {directory}, but there are "
+            "{free_bytes:,} ({said}). Make room, then go on with --resume; the last good "
+            "checkpoint is kept.",
+            needed=needed,
+            directory=directory,
+            free_bytes=free_bytes(directory),
+            said=said,
+        )
     )

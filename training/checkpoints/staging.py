@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from classifier.messages import message
 from training.checkpoints.directory import PREFIX, STAGING, prune, put_in_place, rotate
 from training.checkpoints.exceptions import Interrupted, TrainingStopped
 from training.checkpoints.manifest import read_manifest, seal
@@ -74,8 +75,12 @@ class StagedCheckpoints(_Trainer):
         processes = read_manifest(checkpoint)["processes"]
         if processes != self.args.world_size:
             raise TrainingStopped(
-                f"A run goes on with the number of processes it was started with, {processes}, "
-                f"but it is {self.args.world_size}. Launch it as before."
+                message(
+                    "A run goes on with the number of processes it was started with, "
+                    "{processes}, but it is {world_size}. Launch it as before.",
+                    processes=processes,
+                    world_size=self.args.world_size,
+                )
             )
 
     # Saving

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from training.comparison.predictions import ComparisonError, Run
-from training.metrics import classification_metrics
+from training.evaluation.metrics import classification_metrics
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from training.metrics import split_measures
-from training.rated import Rated
-from training.rating_measures import Cells, RatedRows
+from training.evaluation.metrics import split_measures
+from training.evaluation.rated import Rated
+from training.evaluation.rating_measures import Cells, RatedRows
 
 PREDICTIONS = "predictions.parquet"
 PROBABILITY = "probability_"

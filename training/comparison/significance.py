@@ -19,7 +19,7 @@ from scipy import stats
 from classifier.versions import paired
 from training.comparison.groups import Group
 from training.comparison.predictions import ComparisonError, Run
-from training.metrics import MEASURES
+from training.evaluation.metrics import MEASURES
 
 # Under so few pairs of seeds the permutation test can never give p < 0.05.
 PERMUTED_PAIRS = 6

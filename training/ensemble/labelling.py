@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from training.beliefs import Beliefs
+from training.data.pseudo_rows import FACTS, PROBABILITY, ROWS, STAR_COLUMNS
+from training.ensemble.beliefs import Beliefs
 from training.ensemble.measures import member_measures
 from training.ensemble.members import ENSEMBLE, Member
 from training.ensemble.parts import Parts
 from training.ensemble.pooling import fit_star_weights, fit_weights, pool
 from training.ensemble.texts import Unlabelled
-from training.export import write_json
-from training.pseudo_rows import FACTS, PROBABILITY, ROWS, STAR_COLUMNS
+from training.runs.export import write_json
 
 CONFIDENT = 0.9  # a text whose likeliest label has so much probability counts as such
 
@@ -68,7 +68,7 @@ def pseudo_label(
     on with the first piece that is not there. The rows appear whole or not at all.
 
     Args:
-        place: where training.pseudo_rows reads them.
+        place: where training.data.pseudo_rows reads them.
         report: called with the measures of each member and of the ensemble on validation rows,
             and the weights, before the texts are read.
 

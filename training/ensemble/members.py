@@ -9,16 +9,16 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from django.conf import settings
 from numpy.typing import NDArray
 from scipy.special import softmax
 
 from classifier.artefact import Artefact, open_artefact
+from classifier.engines import CPU
 from classifier.predictor import Predictor, open_predictor
-from training.beliefs import SENTIMENTS, Beliefs, concatenated
-from training.data import row_keys
-from training.linear import LinearModel, cross_fitted
-from training.reading import DataError
+from training.data.reading import DataError
+from training.data.splits import row_keys
+from training.ensemble.beliefs import SENTIMENTS, Beliefs, concatenated
+from training.ensemble.linear import LinearModel, cross_fitted
 
 logger = logging.getLogger(__name__)
 
@@ -43,18 +43,16 @@ class Member(Protocol):
 class ModelMember:
     """A model of the site, read as the site reads: the graph where it has one."""
 
-    def __init__(self, artefact: Artefact, *, engine: str) -> None:
+    def __init__(self, artefact: Artefact, *, engine: str, device: str) -> None:
         self.name, self.labels = artefact.name, artefact.labels
-        self._artefact, self._engine = artefact, engine
+        self._artefact, self._engine, self._device = artefact, engine, device
 
     def facts(self) -> dict[str, Any]:
         return {"name": self.name, "revision": self._artefact.revision(), "engine": self._engine}
 
     @cached_property
     def _predictor(self) -> Predictor:
-        return open_predictor(
-            self._artefact, engine=self._engine, device=settings.CLASSIFIER_DEVICE
-        )
+        return open_predictor(self._artefact, engine=self._engine, device=self._device)
 
     def read(self, texts: Sequence[str]) -> Beliefs:
         parts = []
@@ -132,20 +130,26 @@ class LinearMember:
 
 
 def open_members(
-    models: Sequence[str], labels: Sequence[str], *, models_dir: Path, engine: str
+    models: Sequence[str],
+    labels: Sequence[str],
+    *,
+    models_dir: Path,
+    engine: str,
+    device: str = CPU,
 ) -> list[ModelMember]:
     """The models named, whose labels must be those of the data.
 
     Args:
         models: names as of open_artefact.
-        engine: see classifier.engines.
+        engine, device: see classifier.engines.
 
     Raises:
         ModelNotReady: there is no such model.
         DataError: a model has other labels, or a name that is taken.
     """
     members = [
-        ModelMember(open_artefact(model, models_dir=models_dir), engine=engine) for model in models
+        ModelMember(open_artefact(model, models_dir=models_dir), engine=engine, device=device)
+        for model in models
     ]
     for member in members:
         if sorted(member.labels) != sorted(labels):

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from training.beliefs import Beliefs, concatenated
-from training.export import write_json
-from training.reading import DataError
+from training.data.reading import DataError
+from training.ensemble.beliefs import Beliefs, concatenated
+from training.runs.export import write_json
 
 logger = logging.getLogger(__name__)
 

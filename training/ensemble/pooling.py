@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 
-from training.beliefs import SENTIMENTS, Beliefs
+from training.ensemble.beliefs import SENTIMENTS, Beliefs
 
 LEAST = 1e-6  # a probability below it counts as it: one member alone never rules a label out
 MOST_WEIGHT = 20.0

@@ -9,8 +9,8 @@ import pandas as pd
 from classifier.exceptions import InvalidText
 from classifier.texts import clean_review_text
 from training.config import DataConfig
-from training.data import LabelledSplits, draw_rows, row_keys
-from training.reading import READERS, SPLITS, DataError, locate, read_dataset, read_table
+from training.data.reading import READERS, SPLITS, DataError, locate, read_dataset, read_table
+from training.data.splits import LabelledSplits, draw_rows, row_keys
 
 TRAIN = "train"
 UNREADABLE, REPEATED = "unreadable", "repeated"

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 from urllib.parse import urlsplit
 
+from classifier.messages import message
+
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
@@ -75,14 +77,20 @@ class Hub:
         parts = urlsplit(endpoint)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise HubError(
-                "HF_ENDPOINT must be an address that begins with https:// or http://, but it is "
-                f"{_shown(endpoint)!r}. Unset it for {PUBLIC_HUB}."
+                message(
+                    "HF_ENDPOINT must be an address that begins with https:// or http://, but it "
+                    "is {shown!r}. Unset it for {public_hub}.",
+                    shown=_shown(endpoint),
+                    public_hub=PUBLIC_HUB,
+                )
             )
         token = os.environ.get("HF_TOKEN", "").strip()
         if token and not _TOKEN.fullmatch(token):
             raise HubError(
-                "HF_TOKEN must be a token of the Hub, one word of ASCII characters, but it has "
-                "others in it. Copy it again from the Hub's settings."
+                message(
+                    "HF_TOKEN must be a token of the Hub, one word of ASCII characters, but it has "
+                    "others in it. Copy it again from the Hub's settings."
+                )
             )
         return cls(endpoint, token)
 
@@ -176,8 +184,14 @@ class Session:
         limit = patience.attempts if self.contact.made else len(patience.contact_seconds)
         if failures >= limit:
             raise HubError(
-                f"The Hub at {self.hub.shown} must answer, but after {failures} attempts: {reason}."
-                f" Try again later, or check HF_ENDPOINT. {LOCAL_WAY}"
+                message(
+                    "The Hub at {shown} must answer, but after {failures} attempts: {reason}. "
+                    "Try again later, or check HF_ENDPOINT. {local_way}",
+                    shown=self.hub.shown,
+                    failures=failures,
+                    reason=reason,
+                    local_way=LOCAL_WAY,
+                )
             ) from None
         wait = min(patience.first_wait * 2 ** (failures - 1), patience.longest_wait)
         if not self.contact.made:
@@ -186,9 +200,14 @@ class Session:
             wait = transient.retry_after
         if wait > patience.longest_retry_after:
             raise HubError(
-                f"The Hub at {self.hub.shown} must let us go on within "
-                f"{patience.longest_retry_after:.0f} s, but it asks to wait {wait:.0f} s. Try "
-                f"again then. {LOCAL_WAY}"
+                message(
+                    "The Hub at {shown} must let us go on within {longest_retry_after:.0f} s, "
+                    "but it asks to wait {wait:.0f} s. Try again then. {local_way}",
+                    shown=self.hub.shown,
+                    longest_retry_after=patience.longest_retry_after,
+                    wait=wait,
+                    local_way=LOCAL_WAY,
+                )
             ) from None
         logger.warning("The Hub: %s; asking again in %.1f s", reason, wait)
         patience.sleep(wait)
@@ -207,9 +226,15 @@ class Session:
             ) from None
         if isinstance(error, (OSError, ValueError, KeyError, TypeError, RuntimeError)):
             raise HubError(
-                f"The Hub at {self.hub.shown} must answer as a Hub does, but: "
-                f"{type(error).__name__}: {answer}. Check HF_ENDPOINT, a proxy that answers in its "
-                f"place, and the free disk. {LOCAL_WAY}"
+                message(
+                    "The Hub at {shown} must answer as a Hub does, but: {name}: {answer}. Check "
+                    "HF_ENDPOINT, a proxy that answers in its place, and the free disk. "
+                    "{local_way}",
+                    shown=self.hub.shown,
+                    name=type(error).__name__,
+                    answer=answer,
+                    local_way=LOCAL_WAY,
+                )
             ) from None
         raise error
 
@@ -229,8 +254,11 @@ def require_repo_id(repo_id: str) -> str:
     """
     if not _REPO_ID.fullmatch(repo_id):
         raise HubError(
-            "A repository is user/name, of letters, digits, single - and ., and _, but it is "
-            f"{repo_id[:100]!r}. Copy it from the repository's page."
+            message(
+                "A repository is user/name, of letters, digits, single - and ., and _, but "
+                "it is {repo_id!r}. Copy it from the repository's page.",
+                repo_id=repo_id[:100],
+            )
         )
     return repo_id
 
@@ -243,8 +271,11 @@ def require_revision(revision: str) -> str:
     """
     if not _REVISION.fullmatch(revision):
         raise HubError(
-            "A revision is a branch, a tag or a commit, of letters, digits, . _ - and /, but it is "
-            f"{revision[:100]!r}. Leave it out for the newest."
+            message(
+                "A revision is a branch, a tag or a commit, of letters, digits, . _ - and /, "
+                "but it is {revision!r}. Leave it out for the newest.",
+                revision=revision[:100],
+            )
         )
     return revision
 

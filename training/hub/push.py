@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from classifier.artefact import open_artefact
+from classifier.messages import message
 from training.hub.connection import Hub, HubError, require_repo_id
 from training.hub.files import ARTEFACT_FILES
 from training.hub.publication import Publication, Pushed, Remote, require_token, some
@@ -64,8 +65,11 @@ def artefact_files(model_dir: Path) -> dict[str, Path]:
     open_artefact(model_dir.resolve(), models_dir=model_dir.parent)
     if not (model_dir / "README.md").is_file():
         raise HubError(
-            f"A model is pushed with its card, but {model_dir} has no README.md. finetune writes "
-            "it; for another model write one."
+            message(
+                "A model is pushed with its card, but {model_dir} has no README.md. finetune "
+                "writes it; for another model write one.",
+                model_dir=model_dir,
+            )
         )
     return {name: model_dir / name for name in ARTEFACT_FILES if (model_dir / name).is_file()}
 
@@ -76,12 +80,23 @@ def _require_same_model(repo_id: str, remote: Remote, name: str | None) -> None:
     remedy = "Choose another repository, or give --replace."
     if foreign := sorted(remote.files.keys() - set(ARTEFACT_FILES)):
         raise HubError(
-            f"The repository must be empty or hold this model, but {repo_id} holds "
-            f"{some(foreign)}. {remedy}"
+            message(
+                "The repository must be empty or hold this model, but {repo_id} holds "
+                "{some}. {remedy}",
+                repo_id=repo_id,
+                some=some(foreign),
+                remedy=remedy,
+            )
         )
     held = remote.card.get("model_name")
     if held is None or held != name:
         raise HubError(
-            f"The repository must be empty or hold this model, {name or 'unnamed'},"
-            f" but {repo_id} holds {held or 'a model without a name'}. {remedy}"
+            message(
+                "The repository must be empty or hold this model, {found}, but {repo_id} "
+                "holds {found2}. {remedy}",
+                found=name or "unnamed",
+                repo_id=repo_id,
+                found2=held or "a model without a name",
+                remedy=remedy,
+            )
         )

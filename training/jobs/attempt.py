@@ -10,24 +10,26 @@ from classifier.artefact import open_artefact
 from classifier.exceptions import ClassifierError, ModelNotReady
 from classifier.files import delete_stored, store
 from classifier.jobs import CancelRequested, Claim, ClaimLost, persistently
+from classifier.messages import message, message_of
 from classifier.models import ModelVersion
 from classifier.shared_models import fetch, share
 from classifier.versions.activation import register
 from training.checkpoints import DiskFull, Interrupted, TrainingStopped
 from training.config import ConfigError, FinetuningConfig
-from training.finetuning import FinetuningResult, recorded_config, run_finetuning
-from training.history import finite
+from training.data.reading import DataError
+from training.finetuning.run import FinetuningResult, run_finetuning
 from training.hub import HubError
 from training.jobs.output import output_file
 from training.jobs.watch import RunHeart, Watch
 from training.models import TrainingRun
-from training.reading import DataError
-from training.report import REPORT
-from training.reviewed import with_reviewed
+from training.reporting.report import REPORT
+from training.runs.history import finite
+from training.runs.records import recorded_config
+from training.runs.sources import located
 from training.served import fetch_kept
-from training.sources import located
 from training.tracking import tracking_uri
 from training.tracking.redaction import redacted
+from training.verdicts.reviewed import with_reviewed
 
 logger = logging.getLogger(__name__)
 
@@ -79,10 +81,13 @@ def _finetune(run: TrainingRun, run_dir: Path, claim: Claim, watch: Watch) -> Fi
     config = with_reviewed(config, run_dir)
     resume = claim.attempt > 1
     begun = (run_dir / "config.json").exists()
-    if resume and begun and recorded_config(run_dir.parent, run.name) != config:
+    if resume and begun and recorded_config(FinetuningConfig, run_dir.parent, run.name) != config:
         raise ConfigError(
-            f"A run goes on in a folder of its own, but {run_dir.name} is that of a run with other "
-            "parameters. Start it again under another name."
+            message(
+                "A run goes on in a folder of its own, but {name} is that of a run with "
+                "other parameters. Start it again under another name.",
+                name=run_dir.name,
+            )
         )
     return run_finetuning(
         config,
@@ -126,9 +131,13 @@ def _registered(name: str) -> ModelVersion:
 
 
 def _said(error: Exception) -> str:
-    text = str(error)
+    text = message_of(error)
     if isinstance(error, DiskFull | TrainingStopped):
-        text = f"{text} Here: Retry goes on from the checkpoint."
+        text = message("{error} Here: Retry goes on from the checkpoint.", error=text)
     elif not isinstance(error, EXPECTED):
-        text = f"{type(error).__name__}: {text} The log says where."
-    return redacted(text).replace("\0", "")
+        text = message(
+            "{kind}: {error} The log says where.", kind=type(error).__name__, error=str(error)
+        )
+    clean = redacted(text).replace("\0", "")
+    # What had to be taken out of it stays out: it is then kept as it reads in English.
+    return text if clean == text else clean

@@ -17,10 +17,11 @@ from django.db import Error, connection
 
 from classifier.jobs import Claim, ClaimLost, persistently
 from classifier.jobs.shutdown import shutting_down
+from classifier.messages import message
 from training.jobs import DATABASE_AWAY
 from training.jobs.output import output_file, tail
 from training.models import TrainingRun
-from training.names import NAME
+from training.runs.names import NAME
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +58,11 @@ def supervise(claim: Claim) -> None:
         if name is None:
             return  # deleted
         if not NAME.fullmatch(name):  # no door lets it in; but it becomes a path
-            claim.fail(f"A run's name must be one that names no path, but it is {name!r}.")
+            claim.fail(
+                message(
+                    "A run's name must be one that names no path, but it is {name!r}.", name=name
+                )
+            )
             return
         claim.write(stage=STARTING)
         with _started(claim, name) as process:
@@ -69,7 +74,12 @@ def supervise(claim: Claim) -> None:
         pass  # the process has said how it ended, or the run is another worker's
     except OSError as error:
         with suppress(ClaimLost):
-            claim.fail(f"The process of a run must start, but: {error}. Mend that, then retry.")
+            claim.fail(
+                message(
+                    "The process of a run must start, but: {error}. Mend that, then retry.",
+                    error=error,
+                )
+            )
 
 
 class _Process:
@@ -107,9 +117,15 @@ class _Process:
         """How it ended, in a sentence."""
         code = self.code()
         if code is None or code >= 0:
-            return f"Its process ended with {code}."
-        used = f" having used {self.peak_bytes / 1e6:,.0f} MB" if self.peak_bytes else ""
-        return f"Its process was killed by {signal.Signals(-code).name}{used}."
+            return message("Its process ended with {code}.", code=code)
+        name = signal.Signals(-code).name
+        if not self.peak_bytes:
+            return message("Its process was killed by {signal}.", signal=name)
+        return message(
+            "Its process was killed by {signal} having used {memory:,.0f} MB.",
+            signal=name,
+            memory=self.peak_bytes / 1e6,
+        )
 
 
 @contextmanager
@@ -210,7 +226,13 @@ def _settle(claim: Claim, name: str, process: _Process) -> None:
     else:
         log = output_file(name)
         last = "\n".join(tail(log).splitlines()[-SAID_LINES:])
-        claim.fail(f"{process.said} It must say how the run ended, but its last words are:\n{last}")
+        claim.fail(
+            message(
+                "{said} It must say how the run ended, but its last words are:\n{last}",
+                said=process.said,
+                last=last,
+            )
+        )
 
 
 def _mark_stopping(claim: Claim) -> None:

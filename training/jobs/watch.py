@@ -10,9 +10,9 @@ from django.db import Error
 from classifier.jobs import CancelRequested, Claim, ClaimLost, Heart
 from classifier.jobs.progress import Pace
 from training.checkpoints import numbered
-from training.history import thinned
 from training.jobs.output import tail
-from training.observer import Observer
+from training.runs.history import thinned
+from training.runs.observer import Observer
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from textwrap import fill
 from typing import Any
 
-from training.card import HUB_ID, dataset_name, licence_in, parameters_of
+from training.config.paths import dataset_name
 from training.pretraining.texts import REPEATED, TESTED, UNREADABLE
+from training.reporting.front_matter import base_of, front_matter, parameters_of, terms_of
 
 SHOWN = {
     "loss": "cross entropy of a masked token, nats",
@@ -24,13 +25,6 @@ def encoder_card(name: str, facts: Mapping[str, Any]) -> str:
     """
     metrics, texts = facts["metrics"], facts["texts"]
     pieces, tokens = facts["pieces"], facts["tokens"]
-    revision = f" (revision {facts['base_revision']})" if facts["base_revision"] else ""
-    licence = licence_in(facts)
-    terms = (
-        f"The base model's licence is {licence}."
-        if licence
-        else "The base model's licence is not known here; look it up before you share this model."
-    )
     table = "\n".join(
         f"| {title} | {metrics[f'before_{key}']:.4f} | {metrics[f'after_{key}']:.4f} |"
         for key, title in SHOWN.items()
@@ -43,9 +37,9 @@ def encoder_card(name: str, facts: Mapping[str, Any]) -> str:
         else "The head that guesses tokens is the base's, trained on."
     )
     introduction = fill(
-        f"An encoder, and no classifier: {facts['base_model']}{revision} after "
+        f"An encoder, and no classifier: {base_of(facts)} after "
         "masked-language-model training by Reviewsite on the texts of "
-        f"{dataset_name(facts['config'])}. {terms} To fine-tune it: `manage.py finetune "
+        f"{dataset_name(facts['config'])}. {terms_of(facts)} To fine-tune it: `manage.py finetune "
         f"--base-model {name} --dataset DATA`.",
         **WRAPPED,
     )
@@ -63,8 +57,7 @@ def encoder_card(name: str, facts: Mapping[str, Any]) -> str:
         f"before and after. {head}",
         **WRAPPED,
     )
-    return f"""---
-{_front_matter(facts)}---
+    return f"""{front_matter(facts, task="fill-mask")}
 
 # {name}
 
@@ -86,19 +79,3 @@ def encoder_card(name: str, facts: Mapping[str, Any]) -> str:
 
 {parameters_of(facts["config"])}
 """
-
-
-def _front_matter(facts: Mapping[str, Any]) -> str:
-    import yaml
-
-    data = dataset_name(facts["config"])
-    front: dict[str, Any] = {"library_name": "transformers", "pipeline_tag": "fill-mask"}
-    if licence := licence_in(facts):
-        front["license"] = licence
-    # The Hub refuses a card whose base_model or datasets are not ids of it.
-    if HUB_ID.fullmatch(facts["base_model"]):
-        front |= {"base_model": facts["base_model"], "base_model_relation": "finetune"}
-    if HUB_ID.fullmatch(data):
-        front["datasets"] = [data]
-    front["tags"] = ["reviewsite"]
-    return yaml.safe_dump(front, sort_keys=False, allow_unicode=True)

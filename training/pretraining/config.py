@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from training.config import REVIEWED, BaseConfig, OptimizationConfig
-from training.sections import Sections, option, require
+from training.config.sections import Sections, option, require
 
 
 @dataclass(frozen=True, kw_only=True)

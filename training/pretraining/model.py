@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.bases import Base, open_base
 from training.config import ConfigError
-from training.export import save_artefact
+from training.learning.bases import Base, open_base
 from training.pretraining.config import EncoderConfig
+from training.runs.export import save_artefact
 
 if TYPE_CHECKING:
     import torch

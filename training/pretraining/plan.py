@@ -9,7 +9,7 @@ from training.checkpoints import checkpoint_bytes, model_bytes
 from training.pretraining.config import PretrainingConfig
 from training.pretraining.run import Preparation, prepare
 from training.pretraining.texts import Texts
-from training.timing import duration, megabytes, steps_of, time_of_batches, training_step
+from training.runs.timing import duration, megabytes, steps_of, time_of_batches, training_step
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,19 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training.bases import Base, find_base
-from training.card import licence_of, without_paths
 from training.checkpoints import last_good_checkpoint, model_bytes, room_required
-from training.distribution import from_main, is_main_process, join, process_count
-from training.export import draft_of, publish, save_adapter, write_json
-from training.history import train_loss, without_timings
-from training.names import require_new_name
+from training.config.paths import without_paths
+from training.learning.bases import Base, find_base
+from training.learning.distribution import from_main, is_main_process, join, process_count
+from training.learning.rehearsal import rehearse
+from training.learning.trainer import trains_on_cpu
 from training.pretraining.card import encoder_card
 from training.pretraining.config import PretrainingConfig
 from training.pretraining.texts import Texts, load_texts
-from training.records import CONFIG, published_facts
+from training.runs.export import draft_of, publish, save_adapter, write_json
+from training.runs.history import train_loss, without_timings
+from training.runs.names import require_new_name
+from training.runs.records import CONFIG, published_facts
 from training.tracking import Tracker, tracked_run
-from training.trainer import trains_on_cpu
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -173,13 +173,7 @@ def _rehearse(trainer: "Trainer", run_dir: Path, *, resume: bool) -> dict[str, f
     kept = from_main(json.loads(record.read_text()) if resume and record.is_file() else None)
     if kept is not None:
         return dict(kept)
-    measured = without_timings(trainer.evaluate(metric_key_prefix="before"))
-    with tempfile.TemporaryDirectory() as directory:
-        trainer.save_model(directory)
-    if process_count() > 1:
-        # As in finetuning: else each process would train alone.
-        model: Any = trainer.model
-        model._is_accelerate_prepared = False
+    measured = without_timings(rehearse(trainer, prefix="before"))
     if is_main_process():
         write_json(record, measured)
     return measured
@@ -189,7 +183,7 @@ def _facts(
     prepared: Preparation, config: PretrainingConfig, metrics: dict[str, float], *, seconds: float
 ) -> dict[str, Any]:
     """What metrics.json, the card and MLflow say of the run."""
-    base, texts, trainer = prepared.base, prepared.texts, prepared.trainer
+    texts, trainer = prepared.texts, prepared.trainer
     pieces: dict[str, Any] = {"train": trainer.train_dataset, "held_out": trainer.eval_dataset}
     return {
         "metrics": metrics,
@@ -203,9 +197,7 @@ def _facts(
         "tokens": {name: int(sum(rows["length"])) for name, rows in pieces.items()},
         "steps": trainer.state.max_steps,
         "new_head": prepared.encoder.new_head,
-        "base_model": base.name,
-        "base_revision": base.revision,
-        "base_licence": licence_of(Path(base.source)) if Path(base.source).is_dir() else "",
+        **prepared.base.facts(),
         "seconds": round(seconds),
         "config": without_paths(config.to_sections()),
     }

@@ -9,9 +9,9 @@ import pandas as pd
 from classifier.exceptions import InvalidText
 from classifier.texts import clean_review_text
 from training.config import DataConfig
-from training.data import carve, draw_rows, grouped
+from training.data.reading import SPLITS, DataError, read_dataset
+from training.data.splits import carve, draw_rows, grouped
 from training.pretraining.config import TextsConfig
-from training.reading import SPLITS, DataError, read_dataset
 
 logger = logging.getLogger(__name__)
 

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training.checkpoints import StagedCheckpoints
+from training.data.sampling import RepeatableOrder
+from training.learning.trainer import training_arguments
 from training.pretraining.config import PretrainingConfig
 from training.pretraining.masking import RepeatableMasks
 from training.pretraining.model import Encoder
 from training.pretraining.objective import MaskedLanguageModeling, measures
-from training.sampling import RepeatableOrder
-from training.trainer import training_arguments
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from classifier.messages import message
 from training.config import ConfigError, FinetuningConfig, with_overrides
+from training.config.sections import Sections
 from training.pretraining.config import PretrainingConfig
-from training.sections import Sections
 
 DIRECTORY = Path(__file__).parent
 
@@ -46,8 +47,13 @@ class Recipes(Generic[Config]):
     def _file(self, name: str) -> Path:
         if name not in self.names():
             raise ConfigError(
-                f"The recipes are {', '.join(self.names())}, but it is {name!r}. "
-                f"Choose one of them; {self.command} --list-recipes describes each."
+                message(
+                    "The recipes are {names}, but it is {name!r}. Choose one of them; {command} "
+                    "--list-recipes describes each.",
+                    names=", ".join(self.names()),
+                    name=name,
+                    command=self.command,
+                )
             )
         return self.directory / f"{name}.toml"
 

@@ -8,7 +8,7 @@ import pytest
 
 from training.augmentation import augment_rows, export_generated
 from training.config import AugmentationConfig, ConfigError, DataConfig
-from training.data import load_splits
+from training.data.splits import load_splits
 
 LABELS = ("NEGATIVE", "POSITIVE")
 

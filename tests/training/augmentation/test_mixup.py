@@ -31,7 +31,7 @@ from training.augmentation.mixup import (
     mixed_outputs,
 )
 from training.config import AugmentationConfig, ConfigError
-from training.objectives import Objective
+from training.learning.objectives import Objective
 
 PLACES: list[Place] = ["embeddings", "hidden", "features"]
 LABELS = 3

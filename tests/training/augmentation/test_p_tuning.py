@@ -11,7 +11,7 @@ from tests import tiny
 from training.augmentation import p_tuning
 from training.augmentation.p_tuning import SEPARATOR, generate_rows, load_generator
 from training.config import ConfigError
-from training.reading import DataError
+from training.data.reading import DataError
 
 WORDS = (*tiny.POSITIVE_WORDS, *tiny.NEGATIVE_WORDS, *tiny.OTHER_WORDS)
 

@@ -12,7 +12,7 @@ from training.augmentation.rules import (
     generate_rows,
     sentences,
 )
-from training.reading import DataError
+from training.data.reading import DataError
 
 # Written for these tests.
 PASSAGE = (

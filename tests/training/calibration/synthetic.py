@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, log_softmax
 
-from training.rating_measures import Cells
+from training.evaluation.rating_measures import Cells
 
 Scale = Literal["film", "ten", "five"]
 

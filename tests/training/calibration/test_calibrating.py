@@ -24,7 +24,7 @@ from training.calibration.calibrating import (
     measures_of_test,
 )
 from training.calibration.errors import CalibrationError
-from training.evaluation import evaluate_in_detail
+from training.evaluation.evaluating import evaluate_in_detail
 
 LABELS = ("NEGATIVE", "POSITIVE")
 

@@ -17,7 +17,7 @@ from training.calibration.fitting import (
     measured,
     require_rows,
 )
-from training.rating_measures import Cells
+from training.evaluation.rating_measures import Cells
 
 
 def observed(count: int, *, seed: int = 0, sure: float = 2.0, stars: bool = True) -> Observed:

@@ -8,8 +8,8 @@ import pytest
 from tests.training.calibration.synthetic import Scale, rows
 from training.calibration.errors import CalibrationError
 from training.calibration.probability_map import fit_probability_map
-from training.rated import rate_rows
-from training.rating_measures import rating_measures
+from training.evaluation.rated import rate_rows
+from training.evaluation.rating_measures import rating_measures
 
 SCALES: tuple[Scale, ...] = ("film", "ten", "five")
 

@@ -6,8 +6,8 @@ import pytest
 from tests.training.calibration.synthetic import rows
 from training.calibration.errors import CalibrationError
 from training.calibration.star_rule import fit_star_rule, fit_star_temperature
-from training.rated import rate_rows
-from training.rating_measures import Cells, rating_measures
+from training.evaluation.rated import rate_rows
+from training.evaluation.rating_measures import Cells, rating_measures
 
 
 @pytest.mark.parametrize("scale", ["film", "ten", "five"])

@@ -7,7 +7,7 @@ from scipy.special import softmax
 
 from training.calibration.errors import CalibrationError
 from training.calibration.temperature import fit_temperature, log_loss
-from training.metrics import calibration_bins, calibration_error
+from training.evaluation.metrics import calibration_bins, calibration_error
 
 Drawn = tuple[NDArray[np.float64], NDArray[np.int64]]
 

@@ -21,9 +21,9 @@ from scipy.special import logit
 
 from tests import tiny
 from tests.site import ROOT
+from training.data.pseudo_rows import read_pseudo_rows
 from training.ensemble.parts import TEXTS
 from training.management.commands.pseudo_label import member_weights
-from training.pseudo_rows import read_pseudo_rows
 
 LABELS = ("NEGATIVE", "POSITIVE")
 BY_STARS = {1: "awful", 2: "bad", 4: "cold", 7: "good", 8: "warm", 10: "joy"}
@@ -216,23 +216,27 @@ def test_weights_that_fit_no_member_are_refused(
         member_weights(given, count=2, linear=linear, linear_weight=share)
 
 
-def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(models: Path, tmp_path: Path) -> None:
-    write_data(tmp_path / "datasets" / "reviews", unlabelled=6 * TEXTS)
-    (tmp_path / "models").symlink_to(models)
+def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(site_dir: Path, models: Path) -> None:
+    data = site_dir / "datasets"
+    shutil.rmtree(data / "reviews")
+    write_data(data / "reviews", unlabelled=6 * TEXTS)
+    (site_dir / "models").symlink_to(models)
     environment = os.environ | {
-        "VAR_DIR": str(tmp_path),
-        "DATASETS_DIR": str(tmp_path / "datasets"),
+        "VAR_DIR": str(site_dir),
+        "DATASETS_DIR": str(data),
         "DJANGO_SETTINGS_MODULE": "reviewsite.settings",
     }
 
-    def command(name: str, *more: str) -> list[str]:
+    def arguments(name: str) -> list[str]:
         return [
-            *(sys.executable, str(ROOT / "manage.py"), "pseudo_label", "--name", name),
-            *("--dataset", "reviews", "--split", "unsup", "--models", "one", "--linear", *more),
+            *("pseudo_label", "--name", name, "--dataset", "reviews", "--split", "unsup"),
+            *("--models", "one", "--linear"),
         ]
 
-    parts = tmp_path / "pseudo" / "killed" / "parts"
-    process = subprocess.Popen(command("killed"), env=environment)
+    parts = site_dir / "pseudo" / "killed" / "parts"
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "manage.py"), *arguments("killed")], env=environment
+    )
     deadline = time.monotonic() + 300
     while len(list(parts.glob("texts-0-*.npz"))) < 2:
         assert process.poll() is None
@@ -241,12 +245,12 @@ def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(models: Path, tmp_p
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert len(list(parts.glob("texts-0-*.npz"))) < 6
-    assert not (tmp_path / "pseudo" / "killed" / "train.parquet").exists()
+    assert not (site_dir / "pseudo" / "killed" / "train.parquet").exists()
 
-    subprocess.run(command("killed", "--resume"), env=environment, check=True, timeout=300)
-    subprocess.run(command("whole"), env=environment, check=True, timeout=300)
+    call_command(*arguments("killed"), "--resume", stdout=StringIO())
+    call_command(*arguments("whole"), stdout=StringIO())
     killed, whole = (
-        pd.read_parquet(tmp_path / "pseudo" / name / "train.parquet")
+        pd.read_parquet(site_dir / "pseudo" / name / "train.parquet")
         for name in ("killed", "whole")
     )
     pd.testing.assert_frame_equal(killed, whole)

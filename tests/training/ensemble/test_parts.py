@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.beliefs import Beliefs
+from training.data.reading import DataError
+from training.ensemble.beliefs import Beliefs
 from training.ensemble.parts import TEXTS, Parts
-from training.reading import DataError
 
 NAMES = ("NEGATIVE", "POSITIVE")
 COUNT = 2 * TEXTS + 10

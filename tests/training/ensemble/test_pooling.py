@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from training.beliefs import Beliefs, concatenated
+from training.ensemble.beliefs import Beliefs, concatenated
 from training.ensemble.pooling import fit_star_weights, fit_weights, pool
 
 NAMES = ("NEGATIVE", "POSITIVE")

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from training.config import DataConfig
-from training.data import load_splits
+from training.data.reading import DataError
+from training.data.splits import load_splits
 from training.ensemble import Unlabelled, unlabelled_texts
-from training.reading import DataError
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 
 from tests.hub_stand_in import TOKEN, StandInHub
 from tests.training.hub.facts import FACTS, QUICK
-from training.card import model_card
 from training.hub import Hub
+from training.reporting.card import model_card
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from classifier.review.verdicts import content_of
 from tests.factories import make_prediction, make_verdict
 from tests.hub_stand_in import TOKEN, Fault, FaultKind, StandInHub
 from training.hub import Hub, HubError, push_dataset
-from training.verdicts import write_dataset
+from training.verdicts.exchange import write_dataset
 
 pytestmark = [
     pytest.mark.django_db,

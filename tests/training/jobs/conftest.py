@@ -1,5 +1,4 @@
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,20 +9,8 @@ from tests.classifier.jobs.databases import in_use, sqlite
 from tests.training import tiny_run
 
 
-@pytest.fixture(scope="session")
-def migrated_file(
-    tmp_path_factory: pytest.TempPathFactory, django_db_blocker: DjangoDbBlocker
-) -> Path:
-    """An SQLite file with all tables, to be copied: making them takes a second."""
-    file = tmp_path_factory.mktemp("database") / "db.sqlite3"
-    with django_db_blocker.unblock(), in_use(sqlite(file)):
-        pass
-    return file
-
-
 @pytest.fixture
 def var_dir(
-    migrated_file: Path,
     tmp_path: Path,
     tiny_base_dir: Path,
     settings: Settings,
@@ -41,6 +28,5 @@ def var_dir(
     settings.RUNS_DIR = tmp_path / "runs"
     settings.DATASETS_DIR = tmp_path / "datasets"
     tiny_run.write_site(tmp_path, tiny_base_dir)
-    shutil.copyfile(migrated_file, tmp_path / "db.sqlite3")
     with django_db_blocker.unblock(), in_use(sqlite(tmp_path / "db.sqlite3")):
         yield tmp_path

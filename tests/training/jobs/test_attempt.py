@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -25,14 +26,17 @@ from tests.training.jobs.runs import (
 )
 from tests.training.test_checkpoints import at_step
 from tests.training.tiny_run import ON_SITE
-from tests.training.verdicts import review
-from training import finetuning, services
+from tests.training.verdicts.sentences import review
+from training import services
 from training.checkpoints import DiskFull, TrainingStopped
+from training.finetuning import artefact, preparation
+from training.finetuning import run as finetuning
 from training.jobs import attempt
 from training.jobs.attempt import carry_out
 from training.jobs.watch import RunHeart
 from training.models import TrainingRun
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
 HALF: dict[str, Any] = {"epochs": 0.5}  # 15 steps, checkpoints at 10 and 15
 
 
@@ -56,9 +60,15 @@ def fields_of(run: TrainingRun) -> dict[str, Any]:
     return found
 
 
-def before(monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], object]) -> None:
-    """Do something, once, before training.finetuning calls `name`."""
-    called = getattr(finetuning, name)
+def before(
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    act: Callable[[], object],
+    *,
+    caller: ModuleType = finetuning,
+) -> None:
+    """Do something, once, before `caller` calls `name`."""
+    called = getattr(caller, name)
     done: list[bool] = []
 
     def acting(*args: Any, **kwargs: Any) -> Any:
@@ -67,7 +77,7 @@ def before(monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], object]
             act()
         return called(*args, **kwargs)
 
-    monkeypatch.setattr(finetuning, name, acting)
+    monkeypatch.setattr(caller, name, acting)
 
 
 def test_an_attempt_tells_how_far_it_is_and_ends_with_all_that_belongs_to_a_run(
@@ -121,10 +131,11 @@ def test_a_run_that_was_cut_off_before_its_first_checkpoint_begins_again(
         raise KeyboardInterrupt
 
     run = start(**HALF)
-    for name in ("load_splits", "_rehearse"):  # before and after config.json is written
+    # Before and after config.json is written.
+    for caller, name in ((preparation, "load_splits"), (finetuning, "_rehearse")):
         claim = claimed(run)
         with monkeypatch.context() as patch:
-            before(patch, name, power_cut)
+            before(patch, name, power_cut, caller=caller)
             with pytest.raises(KeyboardInterrupt):
                 carry_out(claim)
         abandon(claim)
@@ -148,7 +159,7 @@ def test_an_attempt_that_was_thought_dead_neither_saves_nor_publishes_nor_writes
     if moment == "in training":
         at_step(monkeypatch, 8, take)
     else:
-        before(monkeypatch, "save_evaluation", take)
+        before(monkeypatch, "save_evaluation", take, caller=artefact)
     carry_out(claim)
     assert fields_of(run) == taken[0]
     assert (taken[0]["attempt"], taken[0]["status"]) == (2, "running")
@@ -206,7 +217,7 @@ def test_what_ends_a_run_is_said_in_its_row(
     def fail(*args: Any, **kwargs: Any) -> None:
         raise error
 
-    monkeypatch.setattr(finetuning, "load_splits", fail)
+    monkeypatch.setattr("training.finetuning.preparation.load_splits", fail)
     run = start(**HALF)
     carry_out(claimed(run))
     assert row(run).status == "failed"

@@ -11,11 +11,11 @@ from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassificatio
 from classifier.artefact import open_artefact
 from classifier.exceptions import ModelNotReady
 from tests.training.pretraining.encoders import KINDS, write_encoder
-from training.bases import Base
 from training.config import ConfigError, ModelConfig
+from training.learning.bases import Base
+from training.learning.trainer import load_base
 from training.pretraining.config import EncoderConfig
 from training.pretraining.model import Encoder, load_encoder, save_encoder
-from training.trainer import load_base
 
 
 def moved(encoder: Encoder) -> Any:

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoTokenizer
 
 from tests.training.pretraining.encoders import KINDS, write_encoder
-from training.bases import Base
+from training.learning.bases import Base
 from training.pretraining.config import EncoderConfig, MaskingConfig
 from training.pretraining.masking import RepeatableMasks
 from training.pretraining.model import load_encoder

@@ -18,7 +18,7 @@ from training.config import ConfigError
 from training.pretraining import trainer as trainer_module
 from training.pretraining.config import PretrainingConfig
 from training.pretraining.run import PretrainingResult
-from training.records import recorded_config
+from training.runs.records import recorded_config
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +153,13 @@ def test_a_run_that_was_published_is_not_trained_again(
         run(data_dir, tiny_base_dir, tmp_path, resume=True, steps=3)
 
 
+@pytest.fixture(scope="module")
+def eight_steps(
+    data_dir: Path, tiny_base_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> PretrainingResult:
+    return run(data_dir, tiny_base_dir, tmp_path_factory.mktemp("plain"), steps=8)
+
+
 @pytest.mark.parametrize(
     "knob",
     [
@@ -172,11 +179,14 @@ def test_a_run_that_was_published_is_not_trained_again(
     ids=lambda knob: next(iter(knob)),
 )
 def test_a_parameter_changes_the_weights(
-    data_dir: Path, tiny_base_dir: Path, tmp_path: Path, knob: dict[str, Any]
+    data_dir: Path,
+    tiny_base_dir: Path,
+    eight_steps: PretrainingResult,
+    tmp_path: Path,
+    knob: dict[str, Any],
 ) -> None:
-    short: dict[str, Any] = {"steps": 8}
-    plain = run(data_dir, tiny_base_dir, tmp_path / "plain", **short)
-    assert weights(run(data_dir, tiny_base_dir, tmp_path, **(short | knob))) != weights(plain)
+    changed = run(data_dir, tiny_base_dir, tmp_path, **({"steps": 8} | knob))
+    assert weights(changed) != weights(eight_steps)
 
 
 def test_so_many_steps_are_taken_as_were_asked_for(

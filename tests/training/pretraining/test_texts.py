@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from training.config import DataConfig
-from training.data import load_splits
+from training.data.reading import DataError
+from training.data.splits import load_splits
 from training.pretraining.config import TextsConfig
 from training.pretraining.texts import Texts, load_texts
-from training.reading import DataError
 
 
 def write(directory: Path, **splits: list[str]) -> Path:

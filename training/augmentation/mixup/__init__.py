@@ -4,7 +4,7 @@ x = lam * T(x_i) + (1 - lam) * T(x_j) and y = lam * y_i + (1 - lam) * y_j, with 
 Beta(alpha, alpha) for each pair (Zhang et al. 2018, arXiv:1710.09412). Words cannot be averaged,
 so T is what the model makes of them up to one of three places (training.augmentation.mixup.places).
 
-Evaluation is never mixed: it happens in compute_loss of a model in training mode alone.
+Evaluation is never mixed: only a model in training mode gets mixed rows.
 """
 
 from training.augmentation.mixup.pairs import (

@@ -1,6 +1,5 @@
 """The mixin for the Trainer: training batches are mixed, those of an evaluation are not."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from training.augmentation.mixup.pairs import (
 )
 from training.augmentation.mixup.places import Place, check_place, mixed_outputs
 from training.config import AugmentationConfig, ConfigError
-from training.objectives import Objectives, Targets
+from training.learning.objectives import Objectives, Targets
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,30 +49,22 @@ class Mixup(Objectives):
         check_place(self.model, place=self._place, layer=augmentation.mixup_layer)
         self.data_collator = PairCollator(self.data_collator)
 
-    def compute_loss(
-        self,
-        model: "nn.Module",
-        inputs: Mapping[str, Any],
-        return_outputs: bool = False,
-        num_items_in_batch: Any = None,
-    ) -> Any:
-        """The objective over the mixed targets, the mean over the batch."""
+    def answered(self, model: "nn.Module", inputs: dict[str, Any]) -> tuple[Any, Targets]:
+        """What the model says of a batch, mixed in training, and the targets, mixed alike."""
         if not model.training:
             if LAM in inputs:
                 raise ValueError(
                     "Evaluation takes rows as they are, but these hold pairs to mix. "
                     "Give the rows that add_pairs was given."
                 )
-            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        read = dict(inputs)
-        pairs = self._pairs(read)
-        own = Targets.taken(read, self.objective.labels)
+            return super().answered(model, inputs)
+        pairs = self._pairs(inputs)
+        own = Targets.taken(inputs, self.objective.labels)
         mixed = Targets(pairs.mix(own.labels), None if own.stars is None else pairs.mix(own.stars))
         outputs = mixed_outputs(
-            model, read, pairs, place=self._place, layer=self._augmentation.mixup_layer
+            model, inputs, pairs, place=self._place, layer=self._augmentation.mixup_layer
         )
-        loss = self.objective(outputs.logits, mixed, weighted=False)
-        return (loss, outputs) if return_outputs else loss
+        return outputs, mixed
 
     def _pairs(self, inputs: dict[str, Any]) -> Pairs:
         import torch

@@ -25,7 +25,7 @@ from training.augmentation.rules.texts import (
     swap_sentences,
     swap_words,
 )
-from training.reading import DataError
+from training.data.reading import DataError
 
 ATTEMPTS = 20  # tries for each row that is wanted
 

@@ -6,8 +6,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from classifier.artefact import Artefact, open_artefact
 from classifier.engines import KINDS
 from classifier.exceptions import ModelNotReady
+from classifier.model_store import artefact_of
+from classifier.models import ModelVersion
 from training.config import ConfigError, DataConfig
 
 OF_DATA = (
@@ -70,19 +73,22 @@ class Command(BaseCommand):
         # Here, not at the top: pandas and scikit-learn would slow every manage.py --help.
         from training.calibration.errors import CalibrationError
         from training.calibration.facts import calibration_sentences
-        from training.reading import DataError
-        from training.recalibration import find_model, recalibrate
+        from training.calibration.recalibration import recalibrate
+        from training.data.reading import DataError
 
         if not 0 < options["interval"] < 1:
             raise CommandError(
                 f"--interval must lie between 0 and 1, but it is {options['interval']}. Try 0.8."
             )
         try:
-            name = options["name"] or f"{find_model(options['model']).name}-calibrated"
+            artefact = _artefact(options["model"])
+            name = options["name"] or f"{artefact.name}-calibrated"
             made = recalibrate(
-                options["model"],
+                artefact,
                 _rows(options),
                 name=name,
+                models_dir=settings.MODELS_DIR,
+                runs_dir=settings.RUNS_DIR,
                 rating=options["rating"],
                 interval=options["interval"],
                 engine=options["engine"],
@@ -120,9 +126,9 @@ class Command(BaseCommand):
 
 def _rows(options: dict[str, Any]) -> Any:
     from training.calibration.calibrating import CalibrationRows
-    from training.card import dataset_name
-    from training.data import load_split
-    from training.recalibration import verdict_rows
+    from training.config.paths import dataset_name
+    from training.data.splits import load_split
+    from training.verdicts.calibration import verdict_rows
 
     if not options["dataset"]:
         return verdict_rows()
@@ -130,3 +136,16 @@ def _rows(options: dict[str, Any]) -> Any:
     frame, labels = load_split(config, options["split"], datasets_dir=settings.DATASETS_DIR)
     dataset = dataset_name({"data": {"dataset": options["dataset"]}})
     return CalibrationRows(frame, labels, dataset=dataset, split=options["split"])
+
+
+def _artefact(model: str) -> Artefact:
+    """The model that is called so: a version name@revision, "starter", a name, or a directory.
+
+    Raises:
+        ModelNotReady: there is none, or it lacks what a classifier needs.
+    """
+    name, _, revision = model.rpartition("@")
+    version = ModelVersion.objects.filter(name=name, revision=revision).first() if name else None
+    if version:
+        return artefact_of(version)
+    return open_artefact(model, models_dir=settings.MODELS_DIR)

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from classifier.artefact import Artefact, open_artefact
 from classifier.engines import KINDS
 from classifier.exceptions import ModelNotReady
+from classifier.model_files import METRICS, PICTURES, metrics_of
 from classifier.rating_file import read_rating_file
 from classifier.windows import RULES
 from training.config import ConfigError, DataConfig
@@ -60,14 +61,22 @@ class Command(BaseCommand):
             help="write report.html with pictures, and the predictions that compare_runs reads, "
             "into this folder",
         )
+        parser.add_argument(
+            "--keep-curves",
+            action="store_true",
+            help="keep the points of the curves in the model's metrics.json, which the model page "
+            "draws; models that finetune makes have them",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         # Here, not at the top: pandas and scikit-learn would slow every manage.py --help.
-        from training.data import draw_rows, load_split
-        from training.evaluation import evaluate_in_detail
+        from training.data.reading import DataError
+        from training.data.splits import draw_rows, load_split
+        from training.evaluation.curve_points import curve_points
+        from training.evaluation.evaluating import evaluate_in_detail
         from training.hub import HubError
-        from training.reading import DataError
-        from training.report import save_evaluation
+        from training.reporting.report import save_evaluation
+        from training.runs.export import write_json
 
         if options["limit"] < 0:
             raise CommandError(
@@ -118,6 +127,10 @@ class Command(BaseCommand):
                 options["report"], facts=facts, evaluation=evaluation, frame=frame
             )
             self.stdout.write(f"The report is {report}")
+        if options["keep_curves"]:
+            content = metrics_of(artefact.directory) | {PICTURES: curve_points(evaluation)}
+            write_json(artefact.directory / METRICS, content)
+            self.stdout.write(f"The curves are in {artefact.directory / METRICS}")
 
 
 def _artefact(model: str) -> Artefact:

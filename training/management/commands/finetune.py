@@ -2,100 +2,84 @@
 
 import tempfile
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from textwrap import fill, indent
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
 from classifier.exceptions import ModelNotReady
-from training.config import REVIEWED, SECTIONS, ConfigError, FinetuningConfig, with_overrides
-from training.distribution import is_main_process, leave, process_count
-from training.management.flags import add_flags, given_flags, going_on
-from training.names import require_name, require_new_name
-from training.recipes import load_recipe, recipe_description, recipe_names
-from training.reviewed import with_reviewed
+from training.config import REVIEWED, ConfigError, FinetuningConfig
+from training.learning.distribution import is_main_process
+from training.management.flags import going_on
+from training.management.running import RunCommand
+from training.recipes import FINETUNING
+from training.runs.names import require_name, require_new_name
+from training.verdicts.reviewed import with_reviewed
 
 if TYPE_CHECKING:
-    from training.finetuning import FinetuningResult
+    from training.finetuning.run import FinetuningResult
 
 
-class Command(BaseCommand):
+class Command(RunCommand[FinetuningConfig]):
     help = (
         "Fine-tunes a model on labelled texts, measures it and writes it under the models folder."
     )
 
+    recipes = FINETUNING
+    made = "model"
+    resumed_by = "--name, with several runs --seeds,"
+
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--recipe", help="start from a file of training/recipes")
-        parser.add_argument(
-            "--name", help="of the run and of its model; default: data set and time"
-        )
         parser.add_argument(
             "--seeds",
             type=int,
             nargs="+",
             metavar="SEED",
-            help="one run a seed, called NAME-seed0, ...; then each measure's mean and deviation",
+            help="one run a seed, called NAME-seed0, ...; then each measure's mean and deviation; "
+            "with --resume, those go on that have not ended",
         )
-        parser.add_argument(
-            "--resume",
-            action="store_true",
-            help="go on from the last checkpoint of the run called --name; with --seeds, with "
-            "those of its runs that have not ended",
-        )
-        instead = parser.add_argument_group("instead of training").add_mutually_exclusive_group()
-        instead.add_argument(
-            "--list-recipes", action="store_true", help="what each recipe is for, and nothing else"
-        )
-        instead.add_argument(
-            "--dry-run",
-            action="store_true",
-            help="print what would run, with sizes and an estimate of time",
-        )
+        super().add_arguments(parser)
+
+    def add_alternatives(self, instead: Any) -> None:
         instead.add_argument(
             "--generate-only",
             type=Path,
             metavar="CSV",
             help="write the rows that --generate makes to this file, to be read before training",
         )
-        add_flags(parser, SECTIONS)
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        if options["list_recipes"]:
-            return self._list_recipes()
-        # Here, not at the top: pandas and scikit-learn would slow every manage.py --help.
-        from training.hub import HubError
-        from training.reading import DataError
+    def carry_out(self, name: str, config: FinetuningConfig, options: Mapping[str, Any]) -> None:
+        if options["dry_run"]:
+            with _reviewed_aside(config) as config:
+                self._dry_run(config)
+        elif options["generate_only"]:
+            with _reviewed_aside(config) as config:
+                self._generate_only(config, options["generate_only"])
+        elif options["seeds"]:
+            self._train_series(config, name, options["seeds"], resume=options["resume"])
+        else:
+            self._train(config, name, resume=options["resume"])
 
-        try:
-            name, config = _run(options)
-            if options["dry_run"]:
-                with _reviewed_aside(config) as config:
-                    self._dry_run(config)
-            elif options["generate_only"]:
-                with _reviewed_aside(config) as config:
-                    self._generate_only(config, options["generate_only"])
-            elif options["seeds"]:
-                self._train_series(config, name, options["seeds"], resume=options["resume"])
-            else:
-                self._train(config, name, resume=options["resume"])
-        except (ConfigError, DataError, HubError, ModelNotReady) as error:
-            raise CommandError(str(error)) from error
-        leave()
+    def recorded(self, options: Mapping[str, Any]) -> FinetuningConfig:
+        from training.finetuning.series import recorded_series
 
-    def _list_recipes(self) -> None:
-        for name in recipe_names():
-            config = load_recipe(name)
-            self.stdout.write(self.style.MIGRATE_HEADING(name))
-            self.stdout.write(indent(fill(recipe_description(name), 76), "  "))
-            self.stdout.write(f"  {config.model.base_model} on {config.data.dataset}\n")
+        if options["seeds"]:
+            return recorded_series(settings.RUNS_DIR, options["name"], options["seeds"])
+        return super().recorded(options)
+
+    def chosen(self, options: Mapping[str, Any], given: Mapping[str, Any]) -> FinetuningConfig:
+        if options["seeds"] and "seed" in given:
+            raise ConfigError(
+                f"--seeds gives the seed of each run, but --seed is {given['seed']}, too. "
+                "Leave one out."
+            )
+        return super().chosen(options, given)
 
     def _dry_run(self, config: FinetuningConfig) -> None:
-        from training.plan import plan_run
+        from training.finetuning.plan import plan_run
 
         plan = plan_run(
             config,
@@ -108,7 +92,7 @@ class Command(BaseCommand):
 
     def _generate_only(self, config: FinetuningConfig, path: Path) -> None:
         from training.augmentation import augment_rows, export_generated
-        from training.data import load_splits
+        from training.data.splits import load_splits
 
         seed = config.training.seed
         splits = load_splits(config.data, datasets_dir=settings.DATASETS_DIR, seed=seed)
@@ -143,7 +127,7 @@ class Command(BaseCommand):
         self, config: FinetuningConfig, series: str, seeds: list[int], *, resume: bool
     ) -> None:
         from training.comparison import Group, compare, load_run
-        from training.series import has_begun, require_series, run_series
+        from training.finetuning.series import has_begun, require_series, run_series
 
         require_series(config, seeds)
         if config.data.dataset == REVIEWED:
@@ -190,7 +174,7 @@ class Command(BaseCommand):
 
 
 def _finetune(config: FinetuningConfig, name: str, *, resume: bool) -> "FinetuningResult":
-    from training.finetuning import run_finetuning
+    from training.finetuning.run import run_finetuning
     from training.tracking import tracking_uri
 
     return run_finetuning(
@@ -210,40 +194,3 @@ def _reviewed_aside(config: FinetuningConfig) -> Iterator[FinetuningConfig]:
     """`config` with the reviewed rows in a place that goes away, if it names them."""
     with tempfile.TemporaryDirectory() as directory:
         yield with_reviewed(config, Path(directory))
-
-
-def _run(options: dict[str, Any]) -> tuple[str, FinetuningConfig]:
-    """The run's name and parameters: those given, or with --resume those it was started with."""
-    given = given_flags(options, SECTIONS)
-    if options["resume"]:
-        if given or options["recipe"] or not options["name"]:
-            raise ConfigError(
-                "--resume goes on with the parameters that the run was started with, so it takes "
-                "--name, with several runs --seeds, and nothing else, but it is given "
-                f"{', '.join(sorted(given)) or 'others'}. Give --name and --resume alone."
-            )
-        from training.finetuning import recorded_config
-        from training.series import recorded_series
-
-        if options["seeds"]:
-            return options["name"], recorded_series(
-                settings.RUNS_DIR, options["name"], options["seeds"]
-            )
-        return options["name"], recorded_config(settings.RUNS_DIR, options["name"])
-    if options["seeds"] and "seed" in given:
-        raise ConfigError(
-            f"--seeds gives the seed of each run, but --seed is {given['seed']}, too. "
-            "Leave one out."
-        )
-    if options["recipe"]:
-        config = load_recipe(options["recipe"], given)
-    else:
-        config = FinetuningConfig.from_sections(with_overrides({}, given))
-    if process_count() > 1 and not options["name"]:
-        raise ConfigError(
-            f"The {process_count()} processes of a run must share its name, but none is given. "
-            "Give --name."
-        )
-    from training.services import default_name
-
-    return options["name"] or default_name(config.data.dataset), config

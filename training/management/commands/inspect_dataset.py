@@ -14,7 +14,7 @@ from classifier.exceptions import ModelNotReady
 from training.config import ConfigError, DataConfig, ModelConfig
 
 if TYPE_CHECKING:
-    from training.inspection import CountTokens, Inspection
+    from training.data.inspection import CountTokens, Inspection
 
 SHOWN_LABELS = 40
 
@@ -52,8 +52,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         # Here, not at the top: pandas and scikit-learn would slow every manage.py --help.
-        from training.inspection import draw_inspection, inspect_dataset
-        from training.reading import DataError
+        from training.data.inspection import draw_inspection, inspect_dataset
+        from training.data.reading import DataError
 
         if options["examples"] < 0 or options["seed"] < 0:
             raise CommandError(
@@ -124,7 +124,7 @@ class Command(BaseCommand):
             self.stdout.write(f"and {len(labels) - SHOWN_LABELS:,} rarer labels")
 
     def _write_lengths(self, inspection: "Inspection") -> None:
-        from training.inspection import TOKEN_LIMITS, quantile_rows
+        from training.data.inspection import TOKEN_LIMITS, quantile_rows
 
         self._head("Lengths")
         self._table(
@@ -182,8 +182,8 @@ class Command(BaseCommand):
 
 
 def _counter(model: str) -> "CountTokens":
-    from training.bases import find_base
-    from training.evaluation import token_counts
+    from training.evaluation.evaluating import token_counts
+    from training.learning.bases import find_base
 
     base = find_base(ModelConfig(base_model=model), models_dir=settings.MODELS_DIR)
     return partial(token_counts, base.source)

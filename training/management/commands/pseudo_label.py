@@ -13,9 +13,9 @@ from django.core.management.base import BaseCommand, CommandError
 from classifier.engines import KINDS
 from classifier.exceptions import ModelNotReady
 from training.config import ConfigError, DataConfig
-from training.names import require_name
-from training.pseudo_rows import ROWS
+from training.data.pseudo_rows import ROWS
 from training.recipes import load_recipe
+from training.runs.names import require_name
 
 if TYPE_CHECKING:
     from training.ensemble import Member, Request
@@ -87,8 +87,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         # Here, not at the top: pandas and scikit-learn would slow every manage.py --help.
+        from training.data.reading import DataError
         from training.ensemble import pseudo_label
-        from training.reading import DataError
 
         _require_sound(options)
         place = Path(settings.PSEUDO_DIR) / options["name"]
@@ -152,7 +152,7 @@ def _request(options: Mapping[str, Any]) -> "Request":
     Raises:
         ConfigError, DataError, ModelNotReady: something of it is not to be had.
     """
-    from training.data import load_splits
+    from training.data.splits import load_splits
     from training.ensemble import LinearMember, Request, open_members, unlabelled_texts
 
     given = {item.name: options[item.name] for item in DATA if options[item.name] is not None}
@@ -166,7 +166,13 @@ def _request(options: Mapping[str, Any]) -> "Request":
     names = [name.strip() for name in options["models"].split(",") if name.strip()]
     splits = load_splits(data, datasets_dir=settings.DATASETS_DIR, seed=0)
     members: list[Member] = list(
-        open_members(names, splits.labels, models_dir=settings.MODELS_DIR, engine=options["engine"])
+        open_members(
+            names,
+            splits.labels,
+            models_dir=settings.MODELS_DIR,
+            engine=options["engine"],
+            device=settings.CLASSIFIER_DEVICE,
+        )
     )
     if options["linear"]:
         members.append(

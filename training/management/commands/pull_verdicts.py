@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from training.hub import HubError
-        from training.verdicts import pull_verdicts
+        from training.verdicts.exchange import pull_verdicts
 
         reviewer = account(options["reviewer"])
         try:

@@ -46,7 +46,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from training.hub import Hub, HubError, push_dataset
-        from training.verdicts import working_folder, write_dataset
+        from training.verdicts.exchange import working_folder, write_dataset
 
         verdicts = Verdict.objects.all()
         if options["since"]:

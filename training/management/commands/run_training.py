@@ -23,6 +23,8 @@ class Command(BaseCommand):
         "Internal: one attempt of a training run, started by the worker of the queue `training`, "
         "which holds the run's claim. To train from the terminal: finetune."
     )
+    # Of a site that runs: checking it once more takes each attempt a second.
+    requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("run", type=UUID, help="id of the run")

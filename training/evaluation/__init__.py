@@ -1,0 +1,1 @@
+"""How good a model is: what it says of labelled rows, and the measures of that."""

@@ -1,0 +1,1 @@
+"""A fine-tuning run: its preparation, the run in order, a plan of it, a series of several seeds."""

@@ -1,0 +1,1 @@
+"""What a run measured as people read it: report, pictures, model card."""

@@ -1,0 +1,1 @@
+"""What reviewers said, as rows to train on and as a data set to share."""
