@@ -1,8 +1,11 @@
 """Files of reviews: sent, watched, fetched, cancelled and deleted by programs."""
 
+import hashlib
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponseBase
 from django.utils.cache import add_never_cache_headers
 from drf_spectacular.types import OpenApiTypes
@@ -11,14 +14,15 @@ from rest_framework import status
 from rest_framework.exceptions import NotFound
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import MultiPartParser
-from rest_framework.permissions import AllowAny
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from classifier.api.admission import admit
+from classifier.api.base import IDEMPOTENCY_KEY, ApiView, errors
+from classifier.api.idempotency import Turn, turn, wants_turn
 from classifier.api.requests import InvalidRequest
-from classifier.api.serializers import BulkJobSerializer, BulkRequestSerializer, ErrorSerializer
+from classifier.api.serializers import BulkJobSerializer, BulkRequestSerializer
 from classifier.bulk.errors import TableError
 from classifier.bulk.preview import preview
 from classifier.bulk.table import listed
@@ -27,22 +31,15 @@ from classifier.bulk_http import result_response
 from classifier.bulk_jobs import control, retention, submission
 from classifier.bulk_jobs.errors import BulkError
 from classifier.bulk_shown import shown_jobs
-from classifier.models import BulkJob, Prediction
+from classifier.models import BulkJob, Prediction, Scope
 from classifier.uploads import receive_uploads, uploaded_file
 
 JOB_ID = OpenApiParameter("job_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 YES, NO = {"true", "1", "yes", "on"}, {"false", "0", "no", "off", ""}
 
 
-def errors(*codes: int) -> dict[tuple[int, str], type[ErrorSerializer]]:
-    return {(code, "application/json"): ErrorSerializer for code in codes}
-
-
-class BulkView(APIView):
-    """Open to all; no cookie is read, so none is abused."""
-
-    authentication_classes = ()
-    permission_classes = (AllowAny,)
+class BulkView(ApiView):
+    scope = Scope.BULK
     parser_classes = (MultiPartParser,)
     advice = {
         "parse_error": (
@@ -62,7 +59,6 @@ class BulkView(APIView):
             "Look at the Location header of that answer.",
         ),
     }
-    """Rule and remedy of the framework's own errors, for classifier.api.errors."""
 
     def finalize_response(self, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(*args, **kwargs)
@@ -80,25 +76,58 @@ class BulkJobsView(BulkView):
         summary="Rate every row of a file",
         description="The answer comes at once; the rating goes on in the background. "
         "CSV, TSV, JSON Lines or XLSX.",
+        parameters=[IDEMPOTENCY_KEY],
         request={"multipart/form-data": BulkRequestSerializer},
-        responses={202: BulkJobSerializer, **errors(400, 405, 406, 411, 413, 415, 503, 507)},
+        responses={202: BulkJobSerializer, **errors(400, 409, 411, 413, 422, 507)},
     )
     def post(self, request: Request) -> Response:
-        given = request.data
-        file = uploaded_file(request._request)
-        column, keep_texts = _one(given, "text_column"), _keep_texts(_one(given, "keep_texts"))
-        name = file.name or ""
-        job = submission.submit(
-            file,  # type: ignore[arg-type]
+        given, sent = request.data, request._request
+        file = uploaded_file(sent)
+        asked = _Asked(file, _one(given, "text_column"), _keep_texts(_one(given, "keep_texts")))
+        if not wants_turn(sent):
+            return _accepted(asked.submit(Turn()))
+        with turn(sent, admit(sent, self.scope), asked.digest()) as mine:
+            job = shown_jobs().filter(pk__in=mine.made or []).first()
+            if job is not None:
+                return _accepted(job, {"Idempotent-Replayed": "true"})
+            return _accepted(asked.submit(mine))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a request asks for."""
+
+    file: UploadedFile
+    text_column: str | None
+    keep_texts: bool
+
+    def digest(self) -> bytes:
+        """SHA-256 of it all; the boundaries of the form are other ones each time."""
+        said = repr((self.file.name, self.text_column, self.keep_texts))
+        content = hashlib.file_digest(self.file.file, "sha256").hexdigest()  # type: ignore[arg-type]
+        self.file.seek(0)
+        return hashlib.sha256(f"{said}\n{content}".encode("utf-8", "surrogatepass")).digest()
+
+    def submit(self, turn: Turn) -> BulkJob:
+        name = self.file.name or ""
+        column = _guessed(self.file, name) if self.text_column is None else self.text_column
+        return submission.submit(
+            self.file,  # type: ignore[arg-type]
             name,
-            text_column=_guessed(file, name) if column is None else column,
-            keep_texts=keep_texts,
+            text_column=column,
+            keep_texts=self.keep_texts,
             source=Prediction.Source.API,
+            made=lambda job: turn.keep([str(job.pk)]),
         )
-        answer = BulkJobSerializer(shown_jobs().get(pk=job.pk)).data
-        return Response(
-            answer, status=status.HTTP_202_ACCEPTED, headers={"Location": answer["url"]}
-        )
+
+
+def _accepted(job: BulkJob, headers: dict[str, str] | None = None) -> Response:
+    answer = BulkJobSerializer(shown_jobs().get(pk=job.pk)).data
+    return Response(
+        answer,
+        status=status.HTTP_202_ACCEPTED,
+        headers={"Location": answer["url"], **(headers or {})},
+    )
 
 
 class BulkJobView(BulkView):
@@ -106,7 +135,7 @@ class BulkJobView(BulkView):
         operation_id="bulk_read",
         summary="How far a job is; once it has succeeded, what came of it",
         parameters=[JOB_ID],
-        responses={200: BulkJobSerializer, **errors(404, 405, 406, 503)},
+        responses={200: BulkJobSerializer, **errors(404)},
     )
     def get(self, request: Request, job_id: str) -> Response:
         return Response(BulkJobSerializer(_job(job_id)).data)
@@ -115,7 +144,7 @@ class BulkJobView(BulkView):
         operation_id="bulk_delete",
         summary="Delete the files of a job that is over; its counts stay",
         parameters=[JOB_ID],
-        responses={204: None, **errors(404, 405, 406, 409, 503)},
+        responses={204: None, **errors(404, 409)},
     )
     def delete(self, request: Request, job_id: str) -> Response:
         retention.purge(_job(job_id))
@@ -128,7 +157,7 @@ class BulkCancelView(BulkView):
         summary="Cancel a job: at once where it waits, soon where it runs",
         parameters=[JOB_ID],
         request=None,
-        responses={202: BulkJobSerializer, **errors(404, 405, 406, 409, 503)},
+        responses={202: BulkJobSerializer, **errors(404, 409)},
     )
     def post(self, request: Request, job_id: str) -> Response:
         job = _job(job_id)
@@ -160,7 +189,7 @@ class BulkResultView(BulkView):
         parameters=[JOB_ID],
         responses={
             (200, "application/octet-stream"): OpenApiTypes.BINARY,
-            **errors(404, 405, 409, 410, 503),
+            **errors(404, 409, 410),
         },
     )
     def get(self, request: Request, job_id: str) -> HttpResponseBase:

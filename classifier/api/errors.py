@@ -11,6 +11,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 
 from classifier import bulk_http, predictor
+from classifier.api.refusals import Refusal
 from classifier.api.requests import InvalidField, InvalidRequest
 from classifier.bulk.errors import TableError
 from classifier.bulk_jobs.errors import BulkError
@@ -18,6 +19,23 @@ from classifier.exceptions import ClassifierError, ModelNotReady
 from classifier.uploads import UploadRefused, not_one_file
 
 logger = logging.getLogger(__name__)
+
+# Rule and remedy of the framework's own errors, where a view has none of its own
+ADVICE = {
+    "parse_error": (
+        "The body must be a JSON object in UTF-8, or a form.",
+        'Send {"text": "..."} with Content-Type: application/json.',
+    ),
+    "unsupported_media_type": (
+        "The content type is application/json or application/x-www-form-urlencoded, in UTF-8.",
+        "Set the Content-Type header to application/json.",
+    ),
+    "method_not_allowed": (
+        "The address answers to the methods in the Allow header.",
+        "Use POST to rate a text.",
+    ),
+    "not_acceptable": ("The answer is JSON.", "Send Accept: application/json, or no Accept."),
+}
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -27,6 +45,11 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             return _response(status.HTTP_400_BAD_REQUEST, error.error, field=error.field)
         case InvalidRequest():
             return _response(status.HTTP_400_BAD_REQUEST, error)
+        case Refusal():
+            response = _response(error.status, error)
+            for name, value in error.headers.items():
+                response[name] = value
+            return response
         case ModelNotReady():
             response = _response(status.HTTP_503_SERVICE_UNAVAILABLE, error)
             response["Retry-After"] = str(int(predictor.RETRY_SECONDS))
@@ -111,22 +134,9 @@ def _body_too_large() -> InvalidRequest:
 
 def _from_framework(error: exceptions.APIException, context: dict[str, Any]) -> Response:
     """DRF's own errors: what it found is theirs to say, rule and remedy are ours or the view's."""
-    rule, remedy = {
-        "parse_error": (
-            "The body must be a JSON object in UTF-8, or a form.",
-            'Send {"text": "..."} with Content-Type: application/json.',
-        ),
-        "unsupported_media_type": (
-            "The content type is application/json or application/x-www-form-urlencoded, in UTF-8.",
-            "Set the Content-Type header to application/json.",
-        ),
-        "method_not_allowed": (
-            "The address answers to the methods in the Allow header.",
-            "Use POST to rate a text.",
-        ),
-        "not_acceptable": ("The answer is JSON.", "Send Accept: application/json, or no Accept."),
-        **getattr(context["view"], "advice", {}),
-    }.get(error.default_code, ("The request must be allowed.", "See /api/docs."))
+    rule, remedy = {**ADVICE, **getattr(context["view"], "advice", {})}.get(
+        error.default_code, ("The request must be allowed.", "See /api/docs.")
+    )
     response = _response(
         error.status_code,
         InvalidRequest(code=error.default_code, rule=rule, value=str(error.detail), remedy=remedy),

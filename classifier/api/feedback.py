@@ -7,33 +7,25 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.exceptions import NotFound
-from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from classifier.api.base import ApiView, errors
 from classifier.api.parsers import StrictJSONParser
 from classifier.api.requests import InvalidField, require_object
-from classifier.api.serializers import (
-    ErrorSerializer,
-    FeedbackRequestSerializer,
-    FeedbackSerializer,
-)
+from classifier.api.serializers import FeedbackRequestSerializer, FeedbackSerializer
 from classifier.exceptions import InvalidText
-from classifier.models import Feedback, Prediction
+from classifier.models import Feedback, Prediction, Scope
 from classifier.review.feedback import MAX_VISITOR_CHARS, give_feedback
-from classifier.review.judgement import InvalidJudgement, read_label, read_rating
+from classifier.review.judgement import InvalidJudgement, read_label_of, read_rating_of
 from classifier.texts import clean_review_text
 
 EXAMPLE = '{"right": true}, or {"label": "NEGATIVE", "rating": 3}'
 PREDICTION_ID = OpenApiParameter("prediction_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 
 
-class FeedbackView(APIView):
-    """Open to all; no cookie is read, so none is abused."""
-
-    authentication_classes = ()
-    permission_classes = (AllowAny,)
+class FeedbackView(ApiView):
+    scope = Scope.FEEDBACK
     parser_classes = (StrictJSONParser,)
     advice = {
         "not_found": (
@@ -45,7 +37,6 @@ class FeedbackView(APIView):
             "Use POST to say what the visitor says.",
         ),
     }
-    """Rule and remedy of the framework's own errors, for classifier.api.errors."""
 
     @extend_schema(
         operation_id="feedback",
@@ -56,10 +47,7 @@ class FeedbackView(APIView):
         request=FeedbackRequestSerializer,
         responses={
             200: FeedbackSerializer,
-            **{
-                (code, "application/json"): ErrorSerializer
-                for code in (400, 404, 405, 406, 413, 415, 503)
-            },
+            **errors(400, 404, 413),
         },
         examples=[
             OpenApiExample("right", {"right": True, "visitor": "ann"}, request_only=True),
@@ -85,14 +73,15 @@ class FeedbackView(APIView):
 
 def _prediction(prediction_id: str) -> Prediction:
     try:
-        return Prediction.objects.get(pk=UUID(prediction_id))
+        return Prediction.objects.select_related("model_version").get(pk=UUID(prediction_id))
     except (ValueError, Prediction.DoesNotExist) as error:
         raise NotFound("no such prediction") from error
 
 
-def _said_of(prediction: Prediction, said: dict[str, Any]) -> tuple[str, int]:
+def _said_of(prediction: Prediction, said: dict[str, Any]) -> tuple[str, int | None]:
     if "right" not in said:
-        return read_label(said.get("label")), read_rating(said.get("rating"))
+        task = prediction.model_version.task
+        return read_label_of(task, said.get("label")), read_rating_of(task, said.get("rating"))
     if said["right"] is True and not {"label", "rating"} & said.keys():
         return prediction.label, prediction.rating
     raise InvalidJudgement(

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import QueryDict
 
 from classifier.exceptions import ClassifierError, InvalidText
+from classifier.explanation.contributions import METHODS, OCCLUSION
 from classifier.services import review_text
 from classifier.texts import json_type
 
@@ -25,12 +26,26 @@ class InvalidField(Exception):
         super().__init__(f"{field}: {error}")
 
 
+PAIR_FIELDS = {"text": "text_pair", "texts": "text_pairs"}
+
+
 @dataclass(frozen=True)
 class RatingRequest:
     texts: list[str]
     """Cleaned, in the order they came."""
     is_list: bool
     """Whether the request was for a list, and so must the answer be."""
+    explain: str | None = None
+    """By which method each answer is explained; None where it is not."""
+    starts: tuple[int, ...] = ()
+    """Where each text begins in what was sent, in characters."""
+    pairs: list[str] | None = None
+    """The second text of each, cleaned; None where there is none."""
+
+    @property
+    def pair_field(self) -> str:
+        """Where second texts stand, or would."""
+        return PAIR_FIELDS["texts" if self.is_list else "text"]
 
 
 def strict_json(body: bytes) -> Any:
@@ -65,14 +80,17 @@ def require_object(data: Any, example: str) -> dict[str, Any]:
 def rating_request(data: Any) -> RatingRequest:
     """Read `{"text": ...}`, `{"texts": [...]}` or a form with `text` or with `texts` repeated.
 
+    Second texts stand in `text_pair` beside `text`, or in `text_pairs` beside `texts`.
+
     Raises:
-        InvalidRequest: not exactly one of the two, or a list that is no list, empty or too long.
-        InvalidField: a text in it cannot be rated.
+        InvalidRequest: not exactly one of the two, or a list that is no list, empty or too long;
+            or second texts that are not as many.
+        InvalidField: a text in it cannot be rated, or not be explained.
     """
     if isinstance(data, QueryDict):
         # A text given twice stays a list, so that it is refused and none of the two is lost.
         data = {
-            key: values if key == "texts" or len(values) > 1 else values[0]
+            key: values if key in ("texts", "text_pairs") or len(values) > 1 else values[0]
             for key, values in data.lists()
         }
     data = require_object(data, '{"text": "..."}')
@@ -84,8 +102,15 @@ def rating_request(data: Any) -> RatingRequest:
             value="both" if given else "neither",
             remedy='Send {"text": "..."} or {"texts": ["...", "..."]}.',
         )
+    _require_fitting_pairs(given[0], data)
     if given == ["text"]:
-        return RatingRequest(texts=[_text("text", data["text"])], is_list=False)
+        return RatingRequest(
+            texts=[_text("text", data["text"])],
+            is_list=False,
+            explain=_explain(data, 1),
+            starts=_starts([data["text"]]),
+            pairs=[_text("text_pair", data["text_pair"])] if "text_pair" in data else None,
+        )
     texts = data["texts"]
     limit = settings.CLASSIFIER_MAX_TEXTS
     if not isinstance(texts, list) or not 1 <= len(texts) <= limit:
@@ -97,8 +122,39 @@ def rating_request(data: Any) -> RatingRequest:
             remedy=f"Send a list, and more than {limit} texts in several requests.",
         )
     return RatingRequest(
-        texts=[_text(f"texts[{index}]", text) for index, text in enumerate(texts)], is_list=True
+        texts=_texts("texts", texts),
+        is_list=True,
+        explain=_explain(data, len(texts)),
+        starts=_starts(texts),
+        pairs=_texts("text_pairs", data["text_pairs"]) if "text_pairs" in data else None,
     )
+
+
+def _require_fitting_pairs(first: str, data: dict[str, Any]) -> None:
+    """Second texts stand in the field that belongs to the first ones, and are as many."""
+    pairs = PAIR_FIELDS[first]
+    strange = [name for name in PAIR_FIELDS.values() if name in data and name != pairs]
+    if strange:
+        raise InvalidRequest(
+            code="text_pair_field",
+            rule="text_pair stands beside text, and text_pairs beside texts.",
+            value=f"{strange[0]} beside {first}",
+            remedy=f"Send {pairs} beside {first}.",
+        )
+    if first == "texts" and pairs in data and isinstance(data["texts"], list):
+        seconds = data[pairs]
+        if not isinstance(seconds, list) or len(seconds) != len(data["texts"]):
+            found = f"{len(seconds)}" if isinstance(seconds, list) else json_type(seconds)
+            raise InvalidRequest(
+                code="text_pairs_list",
+                rule="text_pairs is a list with one second text for each of texts.",
+                value=f"{found} for {len(data['texts'])} texts",
+                remedy="Send as many of the one as of the other.",
+            )
+
+
+def _texts(field: str, values: list[object]) -> list[str]:
+    return [_text(f"{field}[{index}]", value) for index, value in enumerate(values)]
 
 
 def _text(field: str, value: object) -> str:
@@ -106,6 +162,38 @@ def _text(field: str, value: object) -> str:
         return review_text(value)
     except InvalidText as error:
         raise InvalidField(field, error) from error
+
+
+def _starts(texts: list[str]) -> tuple[int, ...]:
+    return tuple(len(text) - len(text.lstrip()) for text in texts)
+
+
+def _explain(data: dict[str, Any], texts: int) -> str | None:
+    said = data.get("explain", False)
+    said = {"true": True, "false": False}.get(said, said) if isinstance(said, str) else said
+    method = data.get("explain_method", OCCLUSION)
+    limit = most_explained()
+    if not isinstance(said, bool):
+        field, code, rule = "explain", "explain_type", "explain is true or false."
+        value, remedy = json_type(said), 'Send "explain": true, or leave it out.'
+    elif method not in METHODS:
+        field, code = "explain_method", "explain_method"
+        rule = f"explain_method is {' or '.join(METHODS)}."
+        value = repr(method[:50]) if isinstance(method, str) else json_type(method)
+        remedy = f"Choose one of them, or leave it out for {OCCLUSION}."
+    elif said and texts > limit:
+        field, code = "explain", "explain_many"
+        rule = f"One request may ask for {limit} explanations at most."
+        value = f"{texts} texts"
+        remedy = "Send fewer texts in one request, or leave explain out."
+    else:
+        return method if said else None
+    raise InvalidField(field, InvalidRequest(code=code, rule=rule, value=value, remedy=remedy))
+
+
+def most_explained() -> int:
+    """Texts of one request that may be explained: as costly as rating CLASSIFIER_MAX_TEXTS."""
+    return max(1, int(settings.CLASSIFIER_MAX_TEXTS / settings.CLASSIFIER_EXPLAIN_COST))
 
 
 def _refuse_constant(name: str) -> None:

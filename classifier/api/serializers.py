@@ -9,15 +9,17 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from classifier.api.inference_requests import FUNCTIONS
+from classifier.api.requests import most_explained
 from classifier.bulk_shown import ShownJob
-from classifier.labels import LABEL_CHOICES
+from classifier.explanation.contributions import METHODS, OCCLUSION
 from classifier.models import BulkJob, Feedback, Prediction
 from classifier.ratings import HIGHEST, LOWEST
 from classifier.review.feedback import MAX_VISITOR_CHARS
 
 
 class PredictRequestSerializer(serializers.Serializer):
-    """One of the two; the schema says what `requests.rating_request` enforces."""
+    """Either text or texts; the schema says what `requests.rating_request` enforces."""
 
     text = serializers.CharField(required=False, max_length=settings.CLASSIFIER_MAX_CHARS)
     texts = serializers.ListField(
@@ -26,11 +28,89 @@ class PredictRequestSerializer(serializers.Serializer):
         min_length=1,
         max_length=settings.CLASSIFIER_MAX_TEXTS,
     )
+    text_pair = serializers.CharField(
+        required=False,
+        max_length=settings.CLASSIFIER_MAX_CHARS,
+        help_text="The second text, where the model reads pairs: such as a passage for a question.",
+    )
+    text_pairs = serializers.ListField(
+        child=serializers.CharField(max_length=settings.CLASSIFIER_MAX_CHARS),
+        required=False,
+        min_length=1,
+        max_length=settings.CLASSIFIER_MAX_TEXTS,
+        help_text="The second text of each of texts.",
+    )
+    explain = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="Say what the sentences and words of each text add. "
+        f"For {most_explained()} texts at most.",
+    )
+    explain_method = serializers.ChoiceField(
+        choices=METHODS,
+        required=False,
+        default=OCCLUSION,
+        help_text="occlusion: leave parts out, with any model. gradients: follow the model "
+        "backwards, where CLASSIFIER_ENGINE is torch; takes many times as long.",
+    )
+
+
+class ContributionSerializer(serializers.Serializer):
+    start = serializers.IntegerField(help_text="First character (code point) of the part.")
+    end = serializers.IntegerField(help_text="The character behind its last.")
+    contribution = serializers.FloatField(help_text="What the part adds to P(POSITIVE), -1 to 1.")
+
+
+class ExplanationSerializer(serializers.Serializer):
+    """For the schema; `predict.explanation_answer` gives it.
+
+    Characters are those of the text as it was sent, code points, whatever the script.
+    """
+
+    method = serializers.ChoiceField(choices=METHODS)
+    model = serializers.CharField(help_text="name@revision of the model that was asked.")
+    base = serializers.FloatField(help_text="P(POSITIVE) of the whole text.")
+    sentence_count = serializers.IntegerField(help_text="Sentences that the text has.")
+    sentences = ContributionSerializer(
+        many=True,
+        help_text="In their order: base less P(POSITIVE) of the text without the sentence. Those "
+        "that matter most, where not all could be looked at; none where there is only one.",
+    )
+    words = ContributionSerializer(
+        many=True,
+        help_text="In the sentences that matter most: words, or some neighbours together.",
+    )
+    words_measured = serializers.BooleanField(
+        help_text="true: measured in the whole text, as sentences are. false: shares in the "
+        "contribution of the word's sentence, measured in that sentence alone."
+    )
+
+
+class PredictFormSerializer(PredictRequestSerializer):
+    """The same as a form; with a name of its own, so that generated clients tell them apart."""
 
 
 class PredictionSerializer(serializers.ModelSerializer):
     """For the schema; `predict.prediction_answer` gives the same without making fields anew."""
 
+    label = serializers.CharField(  # type: ignore[assignment]
+        help_text="NEGATIVE or POSITIVE, or the label of another model."
+    )
+    positive_probability = serializers.FloatField(
+        allow_null=True,
+        min_value=0,
+        max_value=1,
+        help_text="P(POSITIVE); null where the labels are not the two sentiments.",
+    )
+    rating = serializers.IntegerField(
+        allow_null=True,
+        min_value=LOWEST,
+        max_value=HIGHEST,
+        help_text="1 (worst) to 10 (best); null where the labels are not the two sentiments.",
+    )
+    probabilities = serializers.SerializerMethodField(
+        help_text="Of each label of the model, 0 to 1."
+    )
     rating_interval = serializers.ListField(
         child=serializers.IntegerField(min_value=LOWEST, max_value=HIGHEST),
         min_length=2,
@@ -40,18 +120,43 @@ class PredictionSerializer(serializers.ModelSerializer):
         "the rating is the model's confidence alone.",
     )
     model = serializers.CharField(source="model_version", help_text="name@revision of the model")
+    language = serializers.SerializerMethodField(
+        help_text="Of the text, as ISO 639 has it; null where that is unsure."
+    )
+    explanation = serializers.SerializerMethodField(help_text="null unless it was asked for.")
 
     class Meta:
         model = Prediction
-        fields = (
+        fields: tuple[str, ...] = (
             *("id", "label", "score", "positive_probability", "rating", "rating_interval"),
-            *("model", "truncated"),
+            *("probabilities", "model", "truncated", "language", "explanation"),
         )
-        read_only_fields = fields
+        read_only_fields: tuple[str, ...] = fields
+
+    def get_language(self, prediction: Prediction) -> str | None:
+        return prediction.language or None
+
+    def get_probabilities(self, prediction: Prediction) -> dict[str, float]:
+        return prediction.label_probabilities
+
+    @extend_schema_field(ExplanationSerializer(allow_null=True))
+    def get_explanation(self, prediction: Prediction) -> None:
+        """It is not kept with the prediction."""
 
 
 class PredictionListSerializer(serializers.Serializer):
     results = PredictionSerializer(many=True, help_text="In the order of `texts`.")
+
+
+class KeptPredictionSerializer(PredictionSerializer):
+    """A prediction as it is kept, its text with it."""
+
+    class Meta(PredictionSerializer.Meta):
+        fields = (
+            *PredictionSerializer.Meta.fields,
+            *("text", "text_pair", "text_sha256", "source", "created_at"),
+        )
+        read_only_fields = fields
 
 
 class FeedbackRequestSerializer(serializers.Serializer):
@@ -60,8 +165,15 @@ class FeedbackRequestSerializer(serializers.Serializer):
     right = serializers.BooleanField(
         required=False, help_text="true: the answer is right. Without it, label and rating."
     )
-    label = serializers.ChoiceField(choices=LABEL_CHOICES, required=False)  # type: ignore[assignment]
-    rating = serializers.IntegerField(required=False, min_value=LOWEST, max_value=HIGHEST)
+    label = serializers.CharField(  # type: ignore[assignment]
+        required=False, help_text="One of the labels of the model."
+    )
+    rating = serializers.IntegerField(
+        required=False,
+        min_value=LOWEST,
+        max_value=HIGHEST,
+        help_text="Where the answer has one.",
+    )
     visitor = serializers.CharField(
         required=False,
         max_length=MAX_VISITOR_CHARS,
@@ -70,6 +182,8 @@ class FeedbackRequestSerializer(serializers.Serializer):
 
 
 class FeedbackSerializer(serializers.ModelSerializer):
+    label = serializers.CharField()  # type: ignore[assignment]
+
     class Meta:
         model = Feedback
         fields = ("prediction", "label", "rating", "disagrees")
@@ -205,3 +319,91 @@ class ErrorDetailSerializer(serializers.Serializer):
 
 class ErrorSerializer(serializers.Serializer):
     error = ErrorDetailSerializer()
+
+
+class CatalogueEntrySerializer(serializers.Serializer):
+    code = serializers.CharField()
+    status = serializers.ListField(child=serializers.IntegerField(), help_text="HTTP statuses.")
+    rule = serializers.ListField(child=serializers.CharField(), help_text="One or several.")
+    remedy = serializers.ListField(child=serializers.CharField(), help_text="One or several.")
+
+
+class CatalogueSerializer(serializers.Serializer):
+    errors = CatalogueEntrySerializer(  # type: ignore[assignment]
+        many=True, help_text="By code."
+    )
+
+
+class HubParametersSerializer(serializers.Serializer):
+    top_k = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, help_text="So many of the likeliest labels."
+    )
+    function_to_apply = serializers.ChoiceField(
+        required=False, allow_null=True, choices=FUNCTIONS, help_text="softmax, if it is left out."
+    )
+    truncation = serializers.BooleanField(
+        required=False, allow_null=True, help_text="Let pass: texts of any length are read."
+    )
+
+
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "string"},
+            {
+                "type": "array",
+                "items": {"type": "string"},
+                "minItems": 1,
+                "maxItems": settings.CLASSIFIER_MAX_TEXTS,
+            },
+        ]
+    }
+)
+class _HubInputs(serializers.JSONField):
+    """A text or a list of texts."""
+
+
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "string"},
+            {
+                "type": "array",
+                "items": {
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "minItems": 1,
+                    "maxItems": 1,
+                },
+                "minItems": 1,
+                "maxItems": settings.CLASSIFIER_MAX_TEXTS,
+            },
+        ]
+    }
+)
+class _TeiInputs(serializers.JSONField):
+    """A text or a list of lists with one text each."""
+
+
+class HubRequestSerializer(serializers.Serializer):
+    """For the schema; `inference_requests.hub_request` enforces it."""
+
+    inputs = _HubInputs()
+    parameters = HubParametersSerializer(required=False, allow_null=True)
+
+
+class TeiRequestSerializer(serializers.Serializer):
+    """For the schema; `inference_requests.tei_request` enforces it."""
+
+    inputs = _TeiInputs()
+    raw_scores = serializers.BooleanField(
+        required=False, default=False, help_text="The model's outputs, without softmax."
+    )
+    truncate = serializers.BooleanField(
+        required=False, default=False, help_text="Let pass: texts of any length are read."
+    )
+
+
+class InferenceErrorSerializer(serializers.Serializer):
+    error = serializers.CharField(help_text="Rule, value and remedy in one sentence each.")
+    error_type = serializers.ChoiceField(choices=("Empty", "Validation", "Overloaded", "Unhealthy"))

@@ -1,5 +1,12 @@
 """The rows that are kept, one file a subject."""
 
+from classifier.models.api_keys import (
+    ApiKey,
+    IdempotentRequest,
+    RateWindow,
+    Scope,
+    key_digest,
+)
 from classifier.models.bulk import BulkChunk, BulkJob
 from classifier.models.files import FilePiece, StoredFile
 from classifier.models.reviewing import (
@@ -21,20 +28,25 @@ from classifier.models.versions import ModelVersion, VersionAnswer
 
 __all__ = [
     "RATING_TOLERANCE",
+    "ApiKey",
     "AuditEntry",
     "BulkChunk",
     "BulkJob",
     "Feedback",
     "FilePiece",
+    "IdempotentRequest",
     "ModelVersion",
     "Prediction",
     "PredictionQuerySet",
+    "RateWindow",
     "ReviewClaim",
     "ReviewSkip",
+    "Scope",
     "StoredFile",
     "Verdict",
     "VerdictQuerySet",
     "VersionAnswer",
     "audit_entry",
+    "key_digest",
     "text_digest",
 ]

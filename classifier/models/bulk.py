@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from classifier.jobs import Job
 from classifier.models.files import StoredFile
@@ -19,44 +20,76 @@ def no_ratings() -> list[int]:
 class BulkJob(Job):
     """The rating of every row of a file. `done` and `total` are rows."""
 
-    filename = models.CharField(max_length=255, help_text="As its sender called it.")
+    filename = models.CharField(
+        _("filename"), max_length=255, help_text=_("As its sender called it.")
+    )
     # One to one: an upload that is sent twice, by a double click, is one job.
     upload = models.OneToOneField(
-        StoredFile, on_delete=models.SET_NULL, null=True, related_name="+", editable=False
+        StoredFile,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        editable=False,
+        verbose_name=_("upload"),
     )
     result = models.ForeignKey(
-        StoredFile, on_delete=models.SET_NULL, null=True, related_name="+", editable=False
+        StoredFile,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        editable=False,
+        verbose_name=_("result"),
     )
-    text_column = models.TextField(help_text="Column with the review.")
+    text_column = models.TextField(_("text column"), help_text=_("Column with the review."))
     keep_texts = models.BooleanField(
-        default=False, help_text="Keep each review as a prediction that can be reviewed."
+        _("keep texts"),
+        default=False,
+        help_text=_("Keep each review as a prediction that can be reviewed."),
     )
     source = models.CharField(
-        max_length=8, choices=Prediction.Source.choices, default=Prediction.Source.FORM
+        _("source"), max_length=8, choices=Prediction.Source.choices, default=Prediction.Source.FORM
     )
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        verbose_name=_("owner"),
     )
     model_version = models.ForeignKey(
-        ModelVersion, on_delete=models.PROTECT, null=True, editable=False
+        ModelVersion,
+        on_delete=models.PROTECT,
+        null=True,
+        editable=False,
+        verbose_name=_("model version"),
     )
     split_at = models.DateTimeField(
-        null=True, editable=False, help_text="When the last of its chunks was made."
+        _("split at"),
+        null=True,
+        editable=False,
+        help_text=_("When the last of its chunks was made."),
     )
-    rated_rows = models.PositiveBigIntegerField(default=0, editable=False)
-    bad_rows = models.PositiveBigIntegerField(default=0, editable=False)
+    rated_rows = models.PositiveBigIntegerField(_("rated rows"), default=0, editable=False)
+    bad_rows = models.PositiveBigIntegerField(_("bad rows"), default=0, editable=False)
     ratings = models.JSONField(
-        default=no_ratings, editable=False, help_text="Rows of each rating, from 1."
+        _("ratings"),
+        default=no_ratings,
+        editable=False,
+        help_text=_("Rows of each rating, from 1."),
     )
     bad_row_reasons = models.JSONField(
-        default=list, editable=False, help_text="[row number, reason] of the first bad rows."
+        _("bad row reasons"),
+        default=list,
+        editable=False,
+        help_text=_("[row number, reason] of the first bad rows."),
     )
     purged_at = models.DateTimeField(
-        null=True, editable=False, help_text="When its files were deleted."
+        _("purged at"), null=True, editable=False, help_text=_("When its files were deleted.")
     )
 
     class Meta(Job.Meta):
-        pass
+        verbose_name = _("bulk job")
+        verbose_name_plural = _("bulk jobs")
 
     def __str__(self) -> str:
         return self.filename
@@ -71,22 +104,30 @@ class BulkChunk(models.Model):
     The blobs are the last columns, so that a look at the others need not read past them.
     """
 
-    job = models.ForeignKey(BulkJob, on_delete=models.CASCADE, related_name="chunks")
-    number = models.PositiveIntegerField(help_text="From 1.")
-    rows = models.PositiveIntegerField()
-    attempt = models.PositiveIntegerField(
-        default=0, help_text="How often it was taken up; a worker's fence."
+    job = models.ForeignKey(
+        BulkJob, on_delete=models.CASCADE, related_name="chunks", verbose_name=_("job")
     )
-    worker_losses = models.PositiveSmallIntegerField(default=0)
-    lease_owner = models.CharField(max_length=200, blank=True)
-    lease_until = models.DateTimeField(null=True)
-    rated_at = models.DateTimeField(null=True)
-    bad_rows = models.PositiveIntegerField(default=0)
-    ratings = models.JSONField(default=no_ratings, help_text="Rows of each rating, from 1.")
-    input = models.BinaryField(null=True, help_text="classifier.bulk's Chunk; none once rated.")
-    output = models.BinaryField(null=True, help_text="classifier.bulk's ratings.")
+    number = models.PositiveIntegerField(_("number"), help_text=_("From 1."))
+    rows = models.PositiveIntegerField(_("rows"))
+    attempt = models.PositiveIntegerField(
+        _("attempt"), default=0, help_text=_("How often it was taken up; a worker's fence.")
+    )
+    worker_losses = models.PositiveSmallIntegerField(_("worker losses"), default=0)
+    lease_owner = models.CharField(_("lease owner"), max_length=200, blank=True)
+    lease_until = models.DateTimeField(_("lease until"), null=True)
+    rated_at = models.DateTimeField(_("rated at"), null=True)
+    bad_rows = models.PositiveIntegerField(_("bad rows"), default=0)
+    ratings = models.JSONField(
+        _("ratings"), default=no_ratings, help_text=_("Rows of each rating, from 1.")
+    )
+    input = models.BinaryField(
+        _("input"), null=True, help_text=_("classifier.bulk's Chunk; none once rated.")
+    )
+    output = models.BinaryField(_("output"), null=True, help_text=_("classifier.bulk's ratings."))
 
     class Meta:
+        verbose_name = _("bulk chunk")
+        verbose_name_plural = _("bulk chunks")
         constraints = [
             models.UniqueConstraint(fields=["job", "number"], name="bulk_chunk_unique"),
             models.CheckConstraint(

@@ -4,18 +4,23 @@ import uuid
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 
 class StoredFile(models.Model):
     """A file that is there as a whole; classifier.files writes and reads it."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=255)
-    size = models.PositiveBigIntegerField(default=0, help_text="Bytes.")
+    id = models.UUIDField(_("id"), primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(_("name"), max_length=255)
+    size = models.PositiveBigIntegerField(_("size"), default=0, help_text=_("Bytes."))
     sha256 = models.CharField(
-        "SHA-256", max_length=64, blank=True, help_text="Empty while written."
+        _("SHA-256"), max_length=64, blank=True, help_text=_("Empty while written.")
     )
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("stored file")
+        verbose_name_plural = _("stored files")
 
     def __str__(self) -> str:
         return self.name
@@ -24,11 +29,15 @@ class StoredFile(models.Model):
 class FilePiece(models.Model):
     """Bytes of a file: PIECE_BYTES of classifier.files, the last one fewer."""
 
-    file = models.ForeignKey(StoredFile, on_delete=models.CASCADE, related_name="pieces")
-    number = models.PositiveIntegerField(help_text="From 0.")
-    content = models.BinaryField()
+    file = models.ForeignKey(
+        StoredFile, on_delete=models.CASCADE, related_name="pieces", verbose_name=_("file")
+    )
+    number = models.PositiveIntegerField(_("number"), help_text=_("From 0."))
+    content = models.BinaryField(_("content"))
 
     class Meta:
+        verbose_name = _("file piece")
+        verbose_name_plural = _("file pieces")
         constraints = [models.UniqueConstraint(fields=["file", "number"], name="file_piece_unique")]
 
     def __str__(self) -> str:

@@ -6,9 +6,11 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
-from classifier.labels import LABEL_CHOICES
-from classifier.models.reviews import RATING_RANGE, Prediction
+from classifier.message_field import MessageField
+from classifier.models.labels import LabelField
+from classifier.models.reviews import RATING_RANGE, Prediction, said_briefly
 from classifier.ratings import HIGHEST, LOWEST
 
 RATING_TOLERANCE = 2  # stars; a visitor who is further off disagrees
@@ -18,25 +20,33 @@ class Feedback(models.Model):
     """What a visitor says of a prediction: a reason to review it, never the verdict."""
 
     class Source(models.TextChoices):
-        FORM = "form"
-        API = "api"
+        FORM = "form", _("Form")
+        API = "api", _("API")
 
-    prediction = models.ForeignKey(Prediction, on_delete=models.CASCADE, related_name="feedback")
-    visitor = models.CharField(
-        max_length=64, help_text="SHA-256 of what tells one visitor from another."
+    prediction = models.ForeignKey(
+        Prediction, on_delete=models.CASCADE, related_name="feedback", verbose_name=_("prediction")
     )
-    label = models.CharField(max_length=8, choices=LABEL_CHOICES)
+    visitor = models.CharField(
+        _("visitor"), max_length=64, help_text=_("SHA-256 of what tells one visitor from another.")
+    )
+    label = LabelField(_("label"))
     rating = models.PositiveSmallIntegerField(
-        validators=RATING_RANGE, help_text="1 (worst) to 10 (best)."
+        _("rating"),
+        null=True,
+        blank=True,
+        validators=RATING_RANGE,
+        help_text=_("1 (worst) to 10 (best); none where the model gives none."),
     )
     disagrees = models.BooleanField(
-        help_text=f"Another label, or a rating more than {RATING_TOLERANCE} away."
+        _("disagrees"),
+        help_text=_("Another label, or a rating further away than is a matter of taste."),
     )
-    source = models.CharField(max_length=8, choices=Source.choices)
-    said_at = models.DateTimeField(auto_now=True)
+    source = models.CharField(_("source"), max_length=8, choices=Source.choices)
+    said_at = models.DateTimeField(_("said at"), auto_now=True)
 
     class Meta:
-        verbose_name_plural = "feedback"
+        verbose_name = _("feedback")
+        verbose_name_plural = _("feedback")
         ordering = ["-said_at"]
         constraints = [
             models.UniqueConstraint(
@@ -53,18 +63,28 @@ class Feedback(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.label} {self.rating}/{HIGHEST}"
+        return said_briefly(self.label, self.rating)
 
 
 class ReviewClaim(models.Model):
     """A prediction that a reviewer has on the screen; nobody else is shown it meanwhile."""
 
     prediction = models.OneToOneField(
-        Prediction, on_delete=models.CASCADE, primary_key=True, related_name="claim"
+        Prediction,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="claim",
+        verbose_name=_("prediction"),
     )
-    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
-    chosen_by = models.CharField(max_length=9)
-    expires_at = models.DateTimeField()
+    reviewer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, verbose_name=_("reviewer")
+    )
+    chosen_by = models.CharField(_("chosen by"), max_length=9)
+    expires_at = models.DateTimeField(_("expires at"))
+
+    class Meta:
+        verbose_name = _("review claim")
+        verbose_name_plural = _("review claims")
 
     def __str__(self) -> str:
         return f"{self.prediction_id} by {self.reviewer_id}"
@@ -73,11 +93,17 @@ class ReviewClaim(models.Model):
 class ReviewSkip(models.Model):
     """A prediction that a reviewer does not want to judge; others are asked."""
 
-    prediction = models.ForeignKey(Prediction, on_delete=models.CASCADE, related_name="skips")
-    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
-    skipped_at = models.DateTimeField(default=timezone.now)
+    prediction = models.ForeignKey(
+        Prediction, on_delete=models.CASCADE, related_name="skips", verbose_name=_("prediction")
+    )
+    reviewer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, verbose_name=_("reviewer")
+    )
+    skipped_at = models.DateTimeField(_("skipped at"), default=timezone.now)
 
     class Meta:
+        verbose_name = _("review skip")
+        verbose_name_plural = _("review skips")
         constraints = [
             models.UniqueConstraint(fields=["prediction", "reviewer"], name="skip_one_per_reviewer")
         ]
@@ -95,32 +121,39 @@ class AuditEntry(models.Model):
     """Who changed what, when and why. Kept when its subject and its actor are gone."""
 
     class Action(models.TextChoices):
-        VERDICT_SET = "verdict set", "verdict set"
-        VERDICT_CHANGED = "verdict changed", "verdict changed"
-        VERDICT_WITHDRAWN = "verdict withdrawn", "verdict withdrawn"
-        TEXTS_PURGED = "texts purged", "texts purged"
-        MODEL_ACTIVATED = "model activated", "model activated"
-        MODEL_REFUSED = "model refused", "model refused"
+        VERDICT_SET = "verdict set", _("verdict set")
+        VERDICT_CHANGED = "verdict changed", _("verdict changed")
+        VERDICT_WITHDRAWN = "verdict withdrawn", _("verdict withdrawn")
+        TEXTS_PURGED = "texts purged", _("texts purged")
+        MODEL_ACTIVATED = "model activated", _("model activated")
+        MODEL_REFUSED = "model refused", _("model refused")
+        KEY_CREATED = "API key created", _("API key created")
+        KEY_REVOKED = "API key revoked", _("API key revoked")
 
-    at = models.DateTimeField(default=timezone.now, db_index=True)
+    at = models.DateTimeField(_("at"), default=timezone.now, db_index=True)
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        verbose_name=_("actor"),
     )
-    actor_name = models.CharField(max_length=150, blank=True)
-    action = models.CharField(max_length=32, choices=Action.choices)
-    subject = models.CharField(max_length=120, db_index=True)
-    before = models.JSONField(null=True)
-    after = models.JSONField(null=True)
-    reason = models.TextField(blank=True)
+    actor_name = models.CharField(_("actor name"), max_length=150, blank=True)
+    action = models.CharField(_("action"), max_length=32, choices=Action.choices)
+    subject = models.CharField(_("subject"), max_length=120, db_index=True)
+    before = models.JSONField(_("before"), null=True)
+    after = models.JSONField(_("after"), null=True)
+    reason = MessageField(_("reason"), blank=True)
 
     objects = AuditQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("audit entry")
         ordering = ["-at", "-pk"]
-        verbose_name_plural = "audit log"
+        verbose_name_plural = _("audit log")
 
     def __str__(self) -> str:
-        return f"{self.action}: {self.subject}"
+        return f"{self.get_action_display()}: {self.subject}"
 
 
 def subject_of(row: models.Model) -> str:

@@ -48,7 +48,7 @@ def rated_here(content: bytes, model: Path) -> bytes:
 
 def test_killed_workers_lose_no_row_and_redo_at_most_a_chunk_each(
     services: dict[str, str],
-    tiny_model_dir: Path,
+    exported_model_dir: Path,
     tmp_path: Path,
     table: list[tuple[str, str, str]],
 ) -> None:
@@ -56,7 +56,7 @@ def test_killed_workers_lose_no_row_and_redo_at_most_a_chunk_each(
     rng, kills = random.Random(0), 0
     with BulkSite.prepared(
         tmp_path,
-        {"CLASSIFIER_MODEL": str(tiny_model_dir), **services},
+        {"CLASSIFIER_MODEL": str(exported_model_dir), **services},
         chunk_seconds=CHUNK_SECONDS,
     ) as bulk:
         job = bulk.submit(content)
@@ -84,7 +84,7 @@ def test_killed_workers_lose_no_row_and_redo_at_most_a_chunk_each(
         kept = Counter(text for (text,) in bulk.rows("SELECT text FROM classifier_prediction"))
         assert kept == Counter(text for _, text, _ in table if text)
         assert reviews.digest(bulk.result(job)) == reviews.digest(
-            rated_here(content, tiny_model_dir)
+            rated_here(content, exported_model_dir)
         )
         [(done, rated, bad, left)] = bulk.rows(
             "SELECT done, rated_rows, bad_rows, (SELECT count(*) FROM classifier_bulkchunk) "
@@ -164,12 +164,12 @@ for line in sys.stdin:
 
 
 def test_a_broken_broker_delays_no_one_and_loses_nothing(
-    tiny_model_dir: Path, tmp_path: Path
+    exported_model_dir: Path, tmp_path: Path
 ) -> None:
     with (
         own_redis(tmp_path) as redis,
         BulkSite.prepared(
-            tmp_path, {"CLASSIFIER_MODEL": str(tiny_model_dir), "REDIS_URL": redis.url}
+            tmp_path, {"CLASSIFIER_MODEL": str(exported_model_dir), "REDIS_URL": redis.url}
         ) as bulk,
         subprocess.Popen(
             [sys.executable, "-c", SUBMIT_WHEN_TOLD],
@@ -251,11 +251,11 @@ print(json.dumps({
 
 
 def test_a_large_file_takes_little_memory(tmp_path: Path) -> None:
-    rows = 200_000
+    rows = 80_000
     with BulkSite.prepared(tmp_path) as bulk:
         for name, count in (("small", 1000), ("large", rows)):
             lines = (
-                f"{n},a lovely film of the year {n} {'and more ' * 20}\n" for n in range(count)
+                f"{n},a lovely film of the year {n} {'and more ' * 55}\n" for n in range(count)
             )
             with (tmp_path / f"{name}.csv").open("w") as file:
                 file.write("id,text\n")

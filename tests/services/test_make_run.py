@@ -9,7 +9,7 @@ from tests.site import ROOT, STOP_SECONDS, Site
 
 
 def test_make_run_serves_and_ctrl_c_stops_all_of_it(tiny_model_dir: Path, tmp_path: Path) -> None:
-    site = Site.prepared(tmp_path, CLASSIFIER_MODEL=str(tiny_model_dir))
+    site = Site.prepared(tmp_path, CLASSIFIER_MODEL=str(tiny_model_dir), CELERY_SKIP_CHECKS=None)
     # This Python's own programs, and nothing installed by the way.
     made = ["--old-file", ".venv/installed", f"BIN={Path(sys.executable).parent}"]
     with site.log.open("w") as output:

@@ -7,11 +7,11 @@ from tests.site import Site
 
 
 def test_the_site_keeps_its_rows_in_postgresql_and_refuses_what_that_cannot_hold(
-    postgresql_url: str, tiny_model_dir: Path, tmp_path: Path
+    postgresql_url: str, exported_model_dir: Path, tmp_path: Path
 ) -> None:
     with Site.started(
         tmp_path,
-        CLASSIFIER_MODEL=str(tiny_model_dir),
+        CLASSIFIER_MODEL=str(exported_model_dir),
         DATABASE_URL=postgresql_url,
         SECRET_KEY="a secret that guards nothing, for a database that goes away",
         ALLOWED_HOSTS="127.0.0.1",

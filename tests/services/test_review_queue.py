@@ -13,7 +13,7 @@ import pytest
 
 from tests.site import ROOT, Site
 
-ROWS = 300
+ROWS = 150
 PREPARE = f"""
 import random
 from django.contrib.auth.models import User

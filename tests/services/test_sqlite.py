@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.site import ROOT, Site
 
 PROCESSES = 6
-TRANSACTIONS = 200  # in each process
+TRANSACTIONS = 100  # in each process
 
 READ_THEN_WRITE = f"""
 import django

@@ -159,7 +159,7 @@ def left_of(processes: set[Process]) -> set[Process]:
 
 
 @pytest.fixture(scope="module")
-def topology(tiny_model_dir: Path) -> Iterator[Topology]:
+def topology(exported_model_dir: Path) -> Iterator[Topology]:
     programs = ["redis-server", "nginx", *(["setpriv"] if os.geteuid() == 0 else [])]
     for program in programs:
         if not shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin"):
@@ -169,7 +169,7 @@ def topology(tiny_model_dir: Path) -> Iterator[Topology]:
     # Not pytest's own folder: PostgreSQL and nginx may run as users who cannot enter that.
     folder = Path(tempfile.mkdtemp(prefix="topology."))
     folder.chmod(0o711)
-    topology = Topology(folder, tiny_model_dir)
+    topology = Topology(folder, exported_model_dir)
     try:
         topology.start()
         yield topology

@@ -67,17 +67,17 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, tiny_model_dir: Path) -> Iterator[Cluster]:
+def cluster(tmp_path: Path, exported_model_dir: Path) -> Iterator[Cluster]:
     with ExitStack() as stack:
         address, (web, gpu) = stack.enter_context(hosts("web", "gpu"))
         redis = stack.enter_context(own_redis(tmp_path, host=address))
         postgresql = stack.enter_context(own_postgresql(host=address))
         sites = {}
         for host in (web, gpu):
-            sites[host.name] = _site(tmp_path, host, redis.url, postgresql.url, tiny_model_dir)
+            sites[host.name] = _site(tmp_path, host, redis.url, postgresql.url, exported_model_dir)
             tiny.write_base_model(sites[host.name].var_dir / "models" / "tiny-base")
         site = sites["web"]
-        site.manage("collectstatic", "--verbosity", "0", "--no-input")
+        site.collect_static()
         for host, process in (
             *((web, "web"), (web, "beat"), (web, "worker-bulk")),
             *((gpu, "worker-bulk"), (gpu, "worker-training")),

@@ -156,7 +156,7 @@ def _labelled(one: _Annotation) -> LabelledText:
 def _record(one: _Annotation, text: LabelledText, prediction: Prediction) -> bool:
     if AuditEntry.objects.of(prediction).filter(reason=one.reason).exists():
         return False  # this event was here before, and what came after it stays
-    text = replace(text, rating=one.said.rating_beside(prediction.rating))
+    text = replace(text, rating=one.said.rating_beside(prediction.sentiment.rating))
     label, rating = meant_by(text, prediction)
     by = one.annotator()
     said = Judgement(prediction, label, rating, by, text.note, text.chosen_by)

@@ -65,7 +65,7 @@ def regions_of(prediction: Prediction, config: LabelConfig) -> list[dict[str, An
                 "from_name": config.stars.name,
                 "to_name": config.text,
                 "type": "rating",
-                "value": {"rating": stars_of(prediction.rating, config.stars.max_rating)},
+                "value": {"rating": stars_of(prediction.sentiment.rating, config.stars.max_rating)},
                 "score": prediction.score,
             }
         )

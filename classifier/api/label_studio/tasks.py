@@ -50,6 +50,7 @@ def pre_annotations(tasks: Sequence[object], config: LabelConfig) -> dict[str, A
         except InvalidText as error:
             detail = error_detail(error, field=f"tasks[{index}].data.{config.key}")
             results[index] = {"result": [], "score": None, "error": detail}
+    holder.get().require_reviews()
     rated = list(reviews)
     for start in range(0, len(rated), settings.CLASSIFIER_MAX_TEXTS):
         some = rated[start : start + settings.CLASSIFIER_MAX_TEXTS]

@@ -56,6 +56,7 @@ class Command(BaseCommand):
 
     def _figures(self, compared: Comparison) -> None:
         before, after = compared.serving, compared.candidate
+        rows: list[tuple[str, float | None, float | None]]
         rows = [("accuracy", before.accuracy, after.accuracy)]
         for label, measures in before.classes.items():
             for name in ("precision", "recall", "f1"):

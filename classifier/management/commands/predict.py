@@ -11,6 +11,7 @@ from classifier.api.predict import prediction_answer
 from classifier.exceptions import InvalidText, ModelNotReady
 from classifier.models import Prediction
 from classifier.services import rate, review_text
+from classifier.task import WrongPair
 
 CHUNK = 32  # texts rated and kept at once
 
@@ -34,7 +35,7 @@ class Command(BaseCommand):
                     texts[start : start + CHUNK], source=Prediction.Source.COMMAND
                 ):
                     self._write(prediction, as_json=options["json"])
-        except ModelNotReady as error:
+        except (ModelNotReady, WrongPair) as error:
             raise CommandError(str(error)) from error
         if bad:
             raise CommandError(f"{bad} of {len(texts) + bad} texts could not be rated.")
@@ -67,7 +68,5 @@ class Command(BaseCommand):
         excerpt = " ".join(prediction.text.split())[:60]
         interval = prediction.rating_interval
         between = " ({} to {})".format(*interval) if interval else ""
-        self.stdout.write(
-            f"{prediction.rating:2}/10{between}  {prediction.label:8}  {prediction.score:.3f}  "
-            f"{excerpt}"
-        )
+        rating = "" if prediction.rating is None else f"{prediction.rating:2}/10{between}  "
+        self.stdout.write(f"{rating}{prediction.label:8}  {prediction.score:.3f}  {excerpt}")

@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from classifier.artefact import STARTER
+from reviewsite.catalogue import LANGUAGES, is_compiled
 
 WELCOME = """
 Reviewsite starts now; in some seconds it answers here (Ctrl-C stops it):
@@ -22,13 +23,15 @@ Reviewsite starts now; in some seconds it answers here (Ctrl-C stops it):
 
 
 class Command(BaseCommand):
-    help = "Makes database, static files and starter model ready. Quick where they are."
+    help = "Makes database, translations, static files and starter ready. Quick where they are."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--quiet", action="store_true", help="do not say where to click")
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", verbosity=0, interactive=False)
+        if not all(map(is_compiled, LANGUAGES)):
+            call_command("compilemessages")
         if _static_files_changed():
             call_command("collectstatic", verbosity=0, interactive=False)
         if settings.CLASSIFIER_MODEL == STARTER:

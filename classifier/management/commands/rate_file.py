@@ -301,7 +301,9 @@ def _engine(options: dict[str, Any], parts: Parts, predictor: Predictor) -> Bulk
 
 
 def _classify(texts: list[str]) -> Sequence[Said]:
-    return holder.get().classify([text[: settings.CLASSIFIER_READ_CHARS] for text in texts])
+    predictor = holder.get()
+    predictor.require_single_texts()
+    return predictor.classify([text[: settings.CLASSIFIER_READ_CHARS] for text in texts])
 
 
 def _keep(of: Iterable[Chunk], parts: Parts, file: str) -> None:
