@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
+from classifier.messages import message
+
 NEGATIVE = "NEGATIVE"
 POSITIVE = "POSITIVE"
 
 ID2LABEL = {0: NEGATIVE, 1: POSITIVE}
-LABEL_CHOICES = [(NEGATIVE, "negative"), (POSITIVE, "positive")]
+LABEL_NAMES = {NEGATIVE: message("negative"), POSITIVE: message("positive")}
+"""In words; of a review."""
 
 _SPELLINGS = {
     NEGATIVE: {"negative", "neg", "bad", "0", "label_0"},
