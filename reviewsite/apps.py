@@ -14,9 +14,17 @@ class AdminConfig(SimpleAdminConfig):
     They import half of the site, which a process that rates texts does without.
     """
 
+    default_site = "reviewsite.admin_site.AdminSite"
+
     def ready(self) -> None:
         register(check_dependencies, Tags.admin)
         register(_check_registered, Tags.admin)
+
+
+class AdminLookConfig(AppConfig):
+    """django-unfold's templates and files. Its own configuration imports the admin at a start."""
+
+    name = "unfold"
 
 
 def _check_registered(

@@ -19,6 +19,7 @@ RETRY_SECONDS = 5  # a database that restarts is back by then
 
 
 PREDICT = "/api/predict"
+VERSIONED = "/api/v1/"  # the API has one version; its schema says which
 PROBES = {"/livez": livez, "/readyz": readyz, "/metrics": metrics}
 
 
@@ -63,15 +64,28 @@ def predictions_first(
     from classifier.api.predict import plain_answer
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if request.path != PREDICT:
+        if request.path_info.startswith(VERSIONED):
+            request.path_info = "/api/" + request.path_info.removeprefix(VERSIONED)
+        if request.path_info != PREDICT:
             return get_response(request)
         request.get_host()  # refuses those that are not in ALLOWED_HOSTS
-        response: HttpResponse = plain_answer(request) or _predict_view()(request).render()
+        response = plain_answer(request) or _full_answer(request)
         response.headers["Content-Length"] = str(len(response.content))
         response.headers["X-Frame-Options"] = settings.X_FRAME_OPTIONS
         return response
 
     return middleware
+
+
+def _full_answer(request: HttpRequest) -> HttpResponse:
+    """By way of the framework, and what goes wrong in the language that the request asks for."""
+    from classifier.api.language import language_of, say_language
+
+    with language_of(request) as language:
+        response: HttpResponse = _predict_view()(request).render()
+    if response.status_code >= 400:
+        say_language(response, language)
+    return response
 
 
 @cache

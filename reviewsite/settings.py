@@ -63,8 +63,12 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0  # seconds
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
-if env.bool("TRUST_PROXY", default=False):
+TRUST_PROXY = env.bool("TRUST_PROXY", default=False)
+if TRUST_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# Proxies of the site's own between client and site: so many parts of X-Forwarded-For, from the
+# right, are theirs and believed.
+NUM_PROXIES = env.int("NUM_PROXIES", default=1 if TRUST_PROXY else 0)
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024  # bytes of a request's body
 
@@ -76,12 +80,14 @@ LABEL_STUDIO_SECRET = env.str("LABEL_STUDIO_SECRET", default="")
 
 # Applications
 INSTALLED_APPS = [
+    "reviewsite.apps.AdminLookConfig",
     "reviewsite.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.forms",
     "django_htmx",
     "rest_framework",
     "drf_spectacular",
@@ -96,6 +102,7 @@ MIDDLEWARE = [
     "reviewsite.middleware.predictions_first",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -116,10 +123,12 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
             ]
         },
     }
 ]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # widgets, too, from our templates
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -162,7 +171,13 @@ SHARE_MODELS = env.bool(
 )
 
 # Language and time
-LANGUAGE_CODE = "en-us"
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("ru", "Русский")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600  # seconds
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE = HTTPS
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_I18N = True
 USE_TZ = True
@@ -191,13 +206,28 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api",  # operations are grouped by what comes after it
     "TITLE": "Reviewsite",
     "DESCRIPTION": "Is a review positive or negative, and what is its rating from 1 to 10?",
-    "VERSION": "1",
+    "VERSION": "1.1.0",  # semver of what docs/openapi.yaml says
+    # One name for one choice, in the request and in the answer
+    "ENUM_NAME_OVERRIDES": {"ExplainMethodEnum": "classifier.explanation.contributions.METHODS"},
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
+
+# The admin's look; its colours are in static/reviewsite/admin.css
+UNFOLD = {
+    "SITE_TITLE": "Reviewsite",
+    "SITE_HEADER": "Reviewsite",
+    "SIDEBAR": {"navigation": "reviewsite.navigation.sidebar"},
+}
+
+# Keys to the API: optional (who has none comes in, too), or required
+API_KEYS = env.str("API_KEYS", default="optional")
+# Requests a minute of each key, or of each address without one; 0: no limit. What serves this
+# machine alone needs none.
+RATE_LIMIT = env.int("RATE_LIMIT", default=600 if DEPLOYED else 0)
 
 # Jobs: who works on what, and for how long without a sign of life
 JOB_LEASE_SECONDS = env.float("JOB_LEASE_SECONDS", default=60.0)
@@ -286,6 +316,8 @@ CLASSIFIER_MAX_CHARS = env.int("CLASSIFIER_MAX_CHARS", default=100_000)  # longe
 CLASSIFIER_READ_CHARS = env.int("CLASSIFIER_READ_CHARS", default=20_000)  # the rest is not read
 CLASSIFIER_CACHE_SIZE = env.int("CLASSIFIER_CACHE_SIZE", default=10_000)  # answers; 0: none
 CLASSIFIER_MAX_TEXTS = env.int("CLASSIFIER_MAX_TEXTS", default=64)  # in one request
+# An explanation may take so many times as long as the rating, the reading of the whole included
+CLASSIFIER_EXPLAIN_COST = env.float("CLASSIFIER_EXPLAIN_COST", default=6.0)
 # Review: for how long a reviewer has a prediction to himself, and the part of the form's and the
 # API's predictions whose verdicts say how good the model is
 REVIEW_CLAIM_SECONDS = env.int("REVIEW_CLAIM_SECONDS", default=600)

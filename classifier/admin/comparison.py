@@ -3,18 +3,21 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from kombu.exceptions import OperationalError
 
+from classifier.admin.base import SiteAdmin
 from classifier.exceptions import ClassifierError
+from classifier.messages import message, told
 from classifier.models import ModelVersion
 from classifier.versions.activation import activate, in_service, roll_back
 from classifier.versions.answers import owed_frozen, request_frozen, set_shadow
@@ -34,7 +37,7 @@ class SwitchForm(forms.Form):
     share = forms.FloatField(min_value=0, max_value=100, required=False)  # percent
 
 
-class ComparisonPage(admin.ModelAdmin):
+class ComparisonPage(SiteAdmin):
     """The page where a version is compared, activated and rolled back."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -74,15 +77,23 @@ class ComparisonPage(admin.ModelAdmin):
                     _require_kept(version)
                     percent = form.cleaned_data["share"] or 0
                     set_shadow(version, percent / 100)
-                    said = f"{version} rates {percent:g} % of the live traffic, unheard."
+                    said = told(
+                        message(
+                            "{version} rates {percent:g} % of the live traffic, unheard.",
+                            version=version,
+                            percent=percent,
+                        )
+                    )
                 case "roll back":
-                    said = f"{roll_back(actor=request.user, reason=reason)} is active again."
+                    active = roll_back(actor=request.user, reason=reason)
+                    said = gettext("{version} is active again.").format(version=active)
                 case _:
                     _require_kept(version)
                     activate(version, actor=request.user, reason=reason)
-                    said = f"{version} is active; processes follow within seconds."
+                    said = gettext("{version} is active; processes follow within seconds.")
+                    said = said.format(version=version)
         except ClassifierError as error:
-            self.message_user(request, str(error), messages.ERROR)
+            self.message_user(request, error.told, messages.ERROR)
         else:
             self.message_user(request, said)
 
@@ -124,18 +135,18 @@ def _let_answer(version: ModelVersion) -> str:
         except (OperationalError, OSError) as error:
             raise ClassifierError(
                 code="queue_not_ready",
-                rule="The queue brings a worker that rates the rows.",
-                value=f"it does not answer: {error}",
-                remedy="Start it, or run: python manage.py compare_models",
+                rule=message("The queue brings a worker that rates the rows."),
+                value=message("it does not answer: {error}", error=error),
+                remedy=message("Start it, or run: python manage.py compare_models"),
             ) from error
-    return "A worker rates the frozen rows; look again in some seconds."
+    return gettext("A worker rates the frozen rows; look again in some seconds.")
 
 
 def _require_kept(version: ModelVersion) -> None:
     if version.status == Status.SEEN and version != in_service():
         raise ClassifierError(
             code="version_not_kept",
-            rule="A version that is to rate has its files kept by the site.",
-            value=f"those of {version} are not",
-            remedy="Register it: python manage.py activate_model NAME --register-only",
+            rule=message("A version that is to rate has its files kept by the site."),
+            value=message("those of {version} are not", version=version),
+            remedy=message("Register it: python manage.py activate_model NAME --register-only"),
         )

@@ -5,15 +5,18 @@ from uuid import UUID
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
+from classifier.admin.base import SiteAdmin
 from classifier.admin.review import require_reviewer
 from classifier.bulk.errors import TableError
 from classifier.exceptions import ClassifierError, ModelNotReady
@@ -33,9 +36,11 @@ UPLOAD, LOOK = "admin:classifier_prediction_import", "admin:classifier_predictio
 class ColumnsForm(forms.Form):
     """Which columns of a file have what; columns are sent by their place, as in BulkForm."""
 
-    text = forms.TypedChoiceField(label="Texts", coerce=int, empty_value=None, required=False)
-    label = forms.TypedChoiceField(label="Labels", coerce=int, empty_value=None, required=False)
-    rating = forms.TypedChoiceField(label="Ratings", coerce=int, empty_value=None, required=False)
+    text = forms.TypedChoiceField(label=_("Texts"), coerce=int, empty_value=None, required=False)
+    label = forms.TypedChoiceField(label=_("Labels"), coerce=int, empty_value=None, required=False)
+    rating = forms.TypedChoiceField(
+        label=_("Ratings"), coerce=int, empty_value=None, required=False
+    )
 
     def __init__(self, names: tuple[str, ...], likely: Columns, data: Any = None) -> None:
         places = {name: place for place, name in enumerate(names)}
@@ -43,7 +48,7 @@ class ColumnsForm(forms.Form):
         super().__init__(data if data and set(data) & set(self.base_fields) else guessed)
         self._names = names
         for field in self.fields.values():
-            field.choices = [("", "none"), *enumerate(name[:80] for name in names)]  # type: ignore[attr-defined]
+            field.choices = [("", gettext("none")), *enumerate(name[:80] for name in names)]  # type: ignore[attr-defined]
 
     @property
     def columns(self) -> Columns:
@@ -58,7 +63,7 @@ class ColumnsForm(forms.Form):
         )
 
 
-class ImportPages(admin.ModelAdmin):
+class ImportPages(SiteAdmin):
     """Importing verdicts, beside the list of predictions."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -145,7 +150,9 @@ class ImportPages(admin.ModelAdmin):
                 preview = _preview(stream, file, form)
         except TableError as error:
             failure = failure or error
-        context = self._context(request, f"Import {file.name}", failure) | {
+        context = self._context(
+            request, gettext("Import {file}").format(file=file.name), failure
+        ) | {
             "file": file,
             "form": form,
             "preview": preview,
@@ -157,7 +164,7 @@ class ImportPages(admin.ModelAdmin):
     def _upload_page(
         self, request: HttpRequest, failure: ClassifierError | None = None
     ) -> TemplateResponse:
-        context = self._context(request, "Import verdicts", failure) | {
+        context = self._context(request, gettext("Import verdicts"), failure) | {
             "formats": FORMATS,
             "max_bytes": settings.BULK_MAX_BYTES,
             "most_rows": MOST_ROWS,
@@ -167,7 +174,9 @@ class ImportPages(admin.ModelAdmin):
 
     def _gone(self, request: HttpRequest) -> HttpResponse:
         self.message_user(
-            request, "This file has been imported or deleted. Send it again.", messages.WARNING
+            request,
+            gettext("This file has been imported or deleted. Send it again."),
+            messages.WARNING,
         )
         return redirect(UPLOAD)
 

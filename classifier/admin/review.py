@@ -4,29 +4,40 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 
-from classifier.exceptions import ModelNotReady
-from classifier.explanation import Contribution, sentence_contributions
-from classifier.labels import LABEL_CHOICES, NEGATIVE, POSITIVE
+from classifier.admin.base import SiteAdmin
+from classifier.exceptions import ExplanationUnavailable, ModelNotReady
+from classifier.explanation.explaining import Explanation, explain
+from classifier.explanation.marks import marked
+from classifier.labels import NEGATIVE, POSITIVE
 from classifier.models import Prediction, ReviewClaim, Verdict
-from classifier.predictor import holder
+from classifier.models.labels import LABEL_CHARS, label_choices
+from classifier.prediction_shown import ShownPrediction
 from classifier.ratings import HIGHEST, LOWEST, label_of
 from classifier.review import queue
+from classifier.review.judgement import (
+    InvalidJudgement,
+    read_label,
+    read_label_of,
+    read_rating,
+    read_rating_of,
+)
 from classifier.review.similar import similar_reviewed
 from classifier.review.verdicts import record_verdict, undo_verdict
 
 UNDO = "reviewed"  # in the session: what can be undone, the last one at the end
 UNDOABLE = 20
-EXPLAINED_CHARS = 6000  # of a text; its sentences are left out one by one, seconds for a long one
 
 
 class JudgementForm(forms.Form):
@@ -37,31 +48,42 @@ class JudgementForm(forms.Form):
         choices=[(name, name) for name in ("confirm", "flip", "skip")], required=False
     )
     rating = forms.IntegerField(min_value=LOWEST, max_value=HIGHEST, required=False)
-    label = forms.ChoiceField(choices=LABEL_CHOICES, required=False)
+    label = forms.CharField(max_length=LABEL_CHARS, required=False)
     note = forms.CharField(required=False, max_length=2000)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if not cleaned.get("judgement") and cleaned.get("rating") is None:
+        if not (cleaned.get("judgement") or cleaned.get("rating") or cleaned.get("label")):
             raise forms.ValidationError(
-                "A judgement is confirm, flip, skip or a rating. Found: none of them. "
-                "Choose a button."
+                _(
+                    "A judgement is confirm, flip, skip or a rating. Found: none of them. "
+                    "Choose a button."
+                )
             )
         return cleaned
 
-    def said_of(self, prediction: Prediction) -> tuple[str, int]:
-        """The label and the rating that the reviewer means."""
+    def said_of(self, prediction: Prediction) -> tuple[str, int | None]:
+        """The label and the rating that the reviewer means.
+
+        Raises:
+            InvalidJudgement: it is no label of the model, or there is no rating where one is due.
+        """
         judgement = self.cleaned_data["judgement"]
         if judgement == "confirm":
             return prediction.label, prediction.rating
+        task = prediction.model_version.task
+        rating = self.cleaned_data["rating"]
+        if prediction.rating is None:
+            return read_label_of(task, self.cleaned_data["label"]), read_rating_of(task, rating)
         if judgement == "flip":
             other = NEGATIVE if prediction.label == POSITIVE else POSITIVE
             return other, LOWEST + HIGHEST - prediction.rating
-        rating = self.cleaned_data["rating"]
-        return self.cleaned_data["label"] or label_of(rating), rating
+        rating = read_rating(rating)
+        label = self.cleaned_data["label"]
+        return read_label(label) if label else label_of(rating), rating
 
 
-class ReviewPages(admin.ModelAdmin):
+class ReviewPages(SiteAdmin):
     """The review queue, beside the list of predictions."""
 
     change_list_template = "admin/classifier/prediction/change_list.html"
@@ -106,7 +128,9 @@ class ReviewPages(admin.ModelAdmin):
                 undo_verdict(pk, reviewer=request.user)
             if queue.claim_review(pk, request.user, chosen_by) is None:
                 self.message_user(
-                    request, "It cannot be undone: somebody else judges it now.", messages.WARNING
+                    request,
+                    gettext("It cannot be undone: somebody else judges it now."),
+                    messages.WARNING,
                 )
         return redirect("admin:classifier_prediction_review")
 
@@ -116,20 +140,23 @@ class ReviewPages(admin.ModelAdmin):
         prediction = Prediction.objects.filter(pk=pk).first()
         if prediction is None:
             raise Http404
-        contributions: list[Contribution] | None = []
-        if len(prediction.text) <= EXPLAINED_CHARS:
+        explanation: Explanation | None = None
+        no_model = False
+        if prediction.text:
             try:
-                contributions = sentence_contributions(prediction.text, holder.get().classify)
+                if prediction.rating is not None and not prediction.text_pair:
+                    explanation = explain(prediction.text)
             except ModelNotReady:
-                contributions = None
+                no_model = True
+            except ExplanationUnavailable:
+                explanation = None  # the model that is served by now has other labels
         return TemplateResponse(
             request,
             "admin/classifier/prediction/review_context.html",
             {
                 "prediction": prediction,
-                "parts": _parts(prediction.text, contributions or []),
-                "no_model": contributions is None,
-                "too_long": len(prediction.text) > EXPLAINED_CHARS,
+                "marked": marked(prediction.text, explanation) if explanation else None,
+                "no_model": no_model,
                 "similar": similar_reviewed(prediction.text),
             },
         )
@@ -139,13 +166,17 @@ class ReviewPages(admin.ModelAdmin):
         try:
             claim = queue.held_claim(pk, request.user)
         except queue.ReviewLost as error:
-            self.message_user(request, str(error), messages.WARNING)
+            self.message_user(request, error.told, messages.WARNING)
             return
         judgement = form.cleaned_data["judgement"] or "rating"
         if judgement == "skip":
             queue.skip(claim)
         else:
-            label, rating = form.said_of(claim.prediction)
+            try:
+                label, rating = form.said_of(claim.prediction)
+            except InvalidJudgement as error:
+                self.message_user(request, error.told, messages.ERROR)
+                return
             record_verdict(
                 claim.prediction,
                 label=label,
@@ -164,12 +195,14 @@ class ReviewPages(admin.ModelAdmin):
             "admin/classifier/prediction/review.html",
             {
                 **self.admin_site.each_context(request),
-                "title": "Review",
+                "title": gettext("Review"),
                 "opts": self.opts,
                 "prediction": prediction,
                 "why": Verdict.ChosenBy(claim.chosen_by).label if claim else "",
                 "feedback": list(prediction.feedback.all()[:5]) if prediction else [],
                 "ratings": range(LOWEST, HIGHEST + 1),
+                "labels": label_choices(prediction.model_version.task.labels) if prediction else [],
+                "bars": ShownPrediction(prediction).bars if prediction else [],
                 "waiting": queue.waiting(),
                 "can_undo": bool(request.session.get(UNDO)),
                 "list_url": reverse("admin:classifier_prediction_changelist"),
@@ -184,21 +217,3 @@ def require_reviewer(request: HttpRequest) -> None:
     """
     if not request.user.has_perms(["classifier.view_prediction", "classifier.add_verdict"]):
         raise PermissionDenied
-
-
-def _parts(text: str, contributions: list[Contribution]) -> list[dict[str, Any]]:
-    """The text in pieces, those that were looked at with their contribution."""
-    parts: list[dict[str, Any]] = []
-    place = 0
-    largest = max((abs(one.contribution) for one in contributions), default=0.0)
-    for one in contributions:
-        parts.append({"text": text[place : one.start]})
-        parts.append(
-            {
-                "text": text[one.start : one.end],
-                "contribution": one.contribution,
-                "strength": round(3 * abs(one.contribution) / largest) if largest else 0,
-            }
-        )
-        place = one.end
-    return [*parts, {"text": text[place:]}]
