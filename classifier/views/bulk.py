@@ -1,7 +1,6 @@
 """Rating a file in the browser: send it, choose its column, watch, fetch the result."""
 
 from collections.abc import Callable
-from functools import wraps
 from typing import Any, cast
 from uuid import UUID
 
@@ -9,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -22,32 +21,12 @@ from classifier.bulk_jobs.errors import BulkError
 from classifier.bulk_shown import ShownJob, shown_jobs
 from classifier.exceptions import ClassifierError
 from classifier.forms import BulkForm
+from classifier.messages import message
 from classifier.models import BulkJob, Prediction, StoredFile
 from classifier.uploads import UploadRefused, receive_uploads, uploaded_file
+from classifier.views.private import private
 
 POLL_ENDS = 286  # htmx's status for "ask no more"
-
-View = Callable[..., HttpResponseBase]
-
-
-def private(view: View) -> View:
-    """Whoever has the address may look, so neither caches nor other sites shall learn it.
-
-    Nor does a page that shows what strangers have written run any script but the site's own.
-    """
-
-    @wraps(view)
-    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        response = view(request, *args, **kwargs)
-        add_never_cache_headers(response)  # no-store, private
-        response["Referrer-Policy"] = "same-origin"
-        response["Content-Security-Policy"] = (
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-            "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-        )
-        return response
-
-    return wrapped
 
 
 # The token of a form is read with its file, so whoever takes the file must be there before.
@@ -80,7 +59,7 @@ def _upload_page(
 ) -> HttpResponse:
     context = {
         "failure": failure,
-        "formats": "CSV, TSV, JSON Lines or Excel (.xlsx)",
+        "formats": _("CSV, TSV, JSON Lines or Excel (.xlsx)"),
         "accept": ",".join(FORMATS),
         "max_bytes": settings.BULK_MAX_BYTES,
         **_retention(),
@@ -146,9 +125,9 @@ def _shown_table(preview: Preview) -> dict[str, Any]:
 def _gone() -> BulkError:
     return BulkError(
         code="upload_gone",
-        rule="A file that is not rated is kept for a day.",
-        value="none at this address",
-        remedy="Choose the file again.",
+        rule=message("A file that is not rated is kept for a day."),
+        value=message("none at this address"),
+        remedy=message("Choose the file again."),
     )
 
 
@@ -196,7 +175,7 @@ def progress(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The part of the page that changes; once the job is over, all of it, and the last."""
     job = shown_jobs().filter(pk=job_id).first()
     if job is None:
-        return HttpResponse("This job is gone.", status=POLL_ENDS, content_type="text/plain")
+        return HttpResponse(_("This job is gone."), status=POLL_ENDS, content_type="text/plain")
     context = _job_context(request, job) | {"fragment": True, "said": request.GET.get("said", "")}
     response = render(request, "classifier/bulk_progress.html", context)
     if job.is_over:

@@ -1,47 +1,212 @@
-from typing import Any
+"""The form and what comes of it: a rating at an address of its own, or a list of them."""
+
+from time import perf_counter
+from typing import Any, cast
 from uuid import UUID, uuid4
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.core.files.uploadedfile import UploadedFile
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render, resolve_url
+from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect, push_url, reswap, retarget
 
-from classifier.exceptions import ModelNotReady
+from classifier import recents
+from classifier.bulk.errors import TableError
+from classifier.bulk.tables import FORMATS
+from classifier.bulk_http import status_of
+from classifier.bulk_jobs import submission
+from classifier.bulk_jobs.errors import BulkError
+from classifier.examples import EXAMPLES, example_text
+from classifier.exceptions import ClassifierError, InvalidText, ModelNotReady
 from classifier.forms import FeedbackForm, ReviewForm
+from classifier.labels import POSITIVE
 from classifier.models import Feedback, Prediction
-from classifier.review.feedback import feedback_of, give_feedback
-from classifier.services import rate
+from classifier.prediction_shown import ShownPrediction
+from classifier.predictor import holder
+from classifier.review.feedback import give_feedback
+from classifier.services import rate, served_task
+from classifier.small_files import TEXT, as_table, is_text, read_table, read_text, require_known
+from classifier.task import WrongPair
+from classifier.uploads import UploadRefused, receive_uploads, uploaded_file
+from classifier.views.answer import (
+    VISITOR,
+    answer_context,
+    as_said,
+    ids_in,
+    is_part,
+    most_texts,
+    ratings_context,
+    ratings_url,
+)
+from classifier.views.private import private
 
-VISITOR = "visitor"  # in the session
+# Drawn, and no more, where there is no answer yet.
+SAMPLE = ShownPrediction(
+    Prediction(label=POSITIVE, positive_probability=0.8, rating=8, rating_low=6, rating_high=9)
+)
 
 
+# The token of a form is read with its file, so whoever takes the file must be there before.
+@private
+@csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
-def review(request: HttpRequest) -> HttpResponse:
+def review(request: HttpRequest) -> HttpResponseBase:
     """The form; a rated review is shown at its own address, so that a reload rates nothing."""
     if request.method != "POST":
-        return render(request, "classifier/review.html", {"form": ReviewForm()})
-    form = ReviewForm(request.POST)
-    if not form.is_valid():
-        return render(request, "classifier/review.html", {"form": form}, status=400)
+        text = example_text(request.GET.get("example", ""))
+        return _page(request, {"form": ReviewForm(task=served_task(), initial={"text": text})})
     try:
-        [prediction] = rate([form.cleaned_data["text"]], source=Prediction.Source.FORM)
-    except ModelNotReady as error:
-        context = {"form": form, "failure": error}
-        return render(request, "classifier/review.html", context, status=503)
-    return redirect(prediction)
+        receive_uploads(request)
+        return cast(HttpResponseBase, _rate(request))
+    except UploadRefused as error:
+        return _refused(request, error, {})
+    except RequestDataTooBig:
+        return _refused(request, _too_much(), {})
 
 
+@csrf_protect
+def _rate(request: HttpRequest) -> HttpResponse:
+    given = request.POST.dict()
+    try:
+        if file := _given_file(request):
+            name, size = str(file.name), int(file.size or 0)
+            require_known(name)
+            if not is_text(name):
+                texts = read_table(file, name, size, most=most_texts())  # type: ignore[arg-type]
+                if texts is None:
+                    return _rate_as_file(request, file, name)
+                return _answered(request, texts)
+            given["text"] = read_text(file, size)  # type: ignore[arg-type]
+        form = ReviewForm(given, most=most_texts(), task=served_task())
+        if not form.is_valid():
+            return _form_again(request, {"form": form}, status=400)
+        texts = form.cleaned_data["texts"]
+        if len(texts) > most_texts():
+            return _rate_as_file(request, as_table(texts), _("reviews") + ".csv")
+        return _answered(request, texts, form.cleaned_data["pairs"])
+    except (UploadRefused, TableError, BulkError, ModelNotReady, WrongPair) as error:
+        return _refused(request, error, given)
+
+
+def _given_file(request: HttpRequest) -> UploadedFile | None:
+    try:
+        return uploaded_file(request)
+    except UploadRefused as error:
+        if error.code == "file_missing":
+            return None
+        raise
+
+
+def _rate_as_file(request: HttpRequest, stream: Any, name: str) -> HttpResponse:
+    if predictor := holder.loaded:
+        predictor.require_single_texts()
+    stream.seek(0)  # it has been looked at
+    stored = submission.receive(stream, name)
+    if is_part(request):
+        return HttpResponseClientRedirect(resolve_url("bulk-upload", stored.pk))
+    return redirect("bulk-upload", stored.pk)
+
+
+def _answered(
+    request: HttpRequest, texts: list[str], pairs: list[str] | None = None
+) -> HttpResponse:
+    started = perf_counter()
+    predictions = rate(texts, source=Prediction.Source.FORM, pairs=pairs)
+    recents.remember(request.session, predictions, perf_counter() - started)
+    alone = len(predictions) == 1
+    url = predictions[0].get_absolute_url() if alone else ratings_url(predictions)
+    if not is_part(request):
+        return redirect(url)
+    context = (
+        answer_context(request, predictions[0]) if alone else ratings_context(request, predictions)
+    )
+    return push_url(render(request, "classifier/answered.html", context), url)
+
+
+def _refused(request: HttpRequest, error: ClassifierError, given: dict[str, Any]) -> HttpResponse:
+    """The form as it was, with what is wrong beside it."""
+    status = status_of_refusal(error)
+    form = ReviewForm(task=served_task(), initial=given)
+    return _form_again(request, {"form": form, "failure": error}, status=status)
+
+
+def status_of_refusal(error: ClassifierError) -> int:
+    match error:
+        case ModelNotReady():
+            return 503
+        case WrongPair():
+            return 400
+    return status_of(error)
+
+
+def _form_again(request: HttpRequest, context: dict[str, Any], *, status: int) -> HttpResponse:
+    if not is_part(request):
+        return _page(request, context, status=status)
+    part = render(request, "classifier/ask.html", _form_context() | context, status=status)
+    return reswap(retarget(part, "#ask"), "outerHTML")
+
+
+def _too_much() -> InvalidText:
+    return InvalidText(
+        code="form_too_large",
+        rule=_("What is typed or pasted may have {size} at most.").format(
+            size=filesizeformat(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        ),
+        value=_("more"),
+        remedy=_("Choose a file instead."),
+    )
+
+
+def _form_context() -> dict[str, Any]:
+    return {
+        "accept": ",".join([TEXT, *FORMATS]),
+        "examples": EXAMPLES,
+        "max_chars": settings.CLASSIFIER_MAX_CHARS,
+        "most_texts": most_texts(),
+        "retention_days": settings.TEXT_RETENTION_DAYS,
+        "sample": SAMPLE,
+        "task": served_task(),
+    }
+
+
+def _page(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
+    context = {"recent": recents.recent_predictions(request.session), **_form_context(), **context}
+    return render(request, "classifier/review.html", context, status=status)
+
+
+@private
 @require_safe
 def prediction(request: HttpRequest, prediction_id: UUID) -> HttpResponse:
     """A rated review, with the question whether that is right."""
-    shown = get_object_or_404(Prediction.objects.select_related("model_version"), pk=prediction_id)
-    return _shown(request, shown)
+    return _shown(request, _found(prediction_id))
 
 
+@private
+@require_safe
+def ratings(request: HttpRequest) -> HttpResponse:
+    """Reviews that were rated together, in their order."""
+    ids = ids_in(request.GET.get("of", ""))
+    found = Prediction.objects.select_related("model_version").in_bulk(ids)
+    shown = [found[id_] for id_ in ids if id_ in found]
+    if not shown:
+        raise Http404
+    form = ReviewForm(task=served_task(), initial={"lines": True})
+    context = {"form": form, "lost": len(ids) - len(shown)}
+    return _page(request, context | ratings_context(request, shown))
+
+
+@private
 @require_POST
 def feedback(request: HttpRequest, prediction_id: UUID) -> HttpResponse:
     """Keep what a visitor says of an answer; one says one thing of each, the last one counts."""
-    shown = get_object_or_404(Prediction.objects.select_related("model_version"), pk=prediction_id)
-    form = FeedbackForm(_initial(shown) if "right" in request.POST else request.POST)
+    shown = _found(prediction_id)
+    said = as_said(shown) if "right" in request.POST else request.POST
+    form = FeedbackForm(said, task=shown.model_version.task)
     if not form.is_valid():
         return _shown(request, shown, form, status=400)
     visitor = request.session.setdefault(VISITOR, str(uuid4()))
@@ -51,22 +216,42 @@ def feedback(request: HttpRequest, prediction_id: UUID) -> HttpResponse:
     return redirect(shown)
 
 
+@require_POST
+def forget(request: HttpRequest) -> HttpResponse:
+    """Forget what this visitor has had rated; the ratings stay where they are."""
+    recents.forget(request.session)
+    return redirect("review")
+
+
+@private
+@csrf_exempt  # changes nothing
+@require_POST
+def tokens(request: HttpRequest) -> HttpResponse:
+    """How many tokens the model reads of the body, which is not kept; 204 while none is loaded."""
+    if (predictor := holder.loaded) is None:
+        return HttpResponse(status=204)
+    text = request.body.decode("utf-8", errors="replace")
+    read = text[: settings.CLASSIFIER_READ_CHARS]
+    return JsonResponse({"tokens": predictor.count_tokens(read)})
+
+
+def _found(prediction_id: UUID) -> Prediction:
+    found: Prediction = get_object_or_404(
+        Prediction.objects.select_related("model_version"), pk=prediction_id
+    )
+    return found
+
+
 def _shown(
     request: HttpRequest,
     shown: Prediction,
     feedback_form: FeedbackForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    visitor = request.session.get(VISITOR)
-    said = feedback_of(shown, visitor=f"form {visitor}") if visitor else None
     context = {
-        "form": ReviewForm(initial={"text": shown.text}),
-        "feedback_form": feedback_form or FeedbackForm(initial=_initial(said or shown)),
-        "prediction": shown,
-        "said": said,
+        "form": ReviewForm(
+            task=served_task(), initial={"text": shown.text, "text_pair": shown.text_pair}
+        ),
+        **answer_context(request, shown, feedback_form),
     }
-    return render(request, "classifier/review.html", context, status=status)
-
-
-def _initial(said: Prediction | Feedback) -> dict[str, Any]:
-    return {"label": said.label, "rating": said.rating}
+    return _page(request, context, status=status)
