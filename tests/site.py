@@ -1,18 +1,24 @@
 """The site as an operator starts it, in processes of its own, for tests that need it whole."""
 
+import atexit
 import os
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Self
+
+import psycopg
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 180  # a start takes seconds of work; a busy machine takes its time for it
@@ -57,6 +63,8 @@ class Site:
             "BIND": f"127.0.0.1:{port}",
             "HTTPS": "false",
             "WEB_CONCURRENCY": "1",
+            "CELERY_SKIP_CHECKS": "true",  # which take each worker a second
+            "RATE_LIMIT": "0",  # all that a test sends comes from one address
             "DJANGO_SETTINGS_MODULE": "reviewsite.settings",
             **environment,
         }
@@ -66,7 +74,12 @@ class Site:
             log=var_dir / "web.log",
             environment={key: value for key, value in variables.items() if value is not None},
         )
-        site.manage("migrate", "--verbosity", "0")
+        database = var_dir / "db.sqlite3"
+        if url := site.environment.get("DATABASE_URL"):
+            if not _has_tables(url):
+                site.manage("migrate", "--verbosity", "0")
+        elif not database.exists():
+            shutil.copyfile(migrated_file(), database)
         return site
 
     @classmethod
@@ -81,11 +94,15 @@ class Site:
     ) -> Iterator[Self]:
         """A site whose `until` has answered 200; stopped at the end."""
         site = cls.prepared(var_dir, **environment)
-        site.manage("collectstatic", "--verbosity", "0", "--no-input")
+        site.collect_static()
         with site.running(command("web", wsgi=wsgi), log=site.log) as process:
             site.process = process
             site.wait(process, until)
             yield site
+
+    def collect_static(self) -> None:
+        """As manage.py collectstatic."""
+        shutil.copytree(_collected_files(), self.var_dir / "static", dirs_exist_ok=True)
 
     @contextmanager
     def running(self, arguments: list[str], *, log: Path) -> Iterator[subprocess.Popen[bytes]]:
@@ -128,3 +145,35 @@ class Site:
             except (urllib.error.URLError, OSError):
                 time.sleep(0.1)
         raise RuntimeError(f"The site did not start:\n{self.log.read_text()[-3000:]}")
+
+
+def _has_tables(url: str) -> bool:
+    with psycopg.connect(url, connect_timeout=5) as connection:
+        found = connection.execute("SELECT to_regclass('django_migrations')").fetchone()
+    return found is not None and found[0] is not None
+
+
+@cache
+def migrated_file() -> Path:
+    """An SQLite file with all tables, to be copied: making them takes seconds."""
+    return _made_by("migrate") / "db.sqlite3"
+
+
+@cache
+def _collected_files() -> Path:
+    """What collectstatic leaves, to be copied for the same reason."""
+    return _made_by("collectstatic", "--no-input") / "static"
+
+
+def _made_by(*arguments: str) -> Path:
+    """The folder of a site of which this manage.py command is all that was ever run."""
+    var_dir = Path(tempfile.mkdtemp(prefix="site-"))
+    atexit.register(shutil.rmtree, var_dir, ignore_errors=True)
+    inherited = {key: value for key, value in os.environ.items() if key not in NOT_INHERITED}
+    environment = {
+        **inherited,
+        "VAR_DIR": str(var_dir),
+        "DJANGO_SETTINGS_MODULE": "reviewsite.settings",
+    }
+    Site("", var_dir, environment, var_dir / "log").manage(*arguments, "--verbosity", "0")
+    return var_dir

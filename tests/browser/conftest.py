@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.gates import missing
@@ -23,11 +24,12 @@ FLAGS = (
     "--disable-sync",
 )
 # Chromium also calls an error what the tests of errors ask for.
-ASKED_FOR = ("status of 400", "status of 503")
+ASKED_FOR = ("status of 400", "status of 403", "status of 404", "status of 503")
 
 PASSWORD = "open sesame, said the reviewer"
 
 OpenPage = Callable[..., Page]
+CheckPage = Callable[[Page], None]
 
 
 @pytest.fixture(scope="package")
@@ -72,6 +74,20 @@ def open_page(browser: Browser, site: Site) -> Iterator[OpenPage]:
 def page(open_page: OpenPage) -> Page:
     """The form, in a window of a common size."""
     return open_page()
+
+
+@pytest.fixture(scope="package")
+def accessible() -> CheckPage:
+    """Asserts that axe-core finds nothing wrong with a page as it is, light and dark."""
+    axe = Axe()
+
+    def check(page: Page) -> None:
+        for scheme in ("dark", "light"):
+            page.emulate_media(color_scheme=scheme)
+            found = axe.run(page)
+            assert not found.violations_count, f"{page.url}, {scheme}:\n{found.generate_report()}"
+
+    return check
 
 
 @pytest.fixture(scope="package")

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from classifier.bulk.writing import ADDED
 from tests import tiny
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import CheckPage, OpenPage
 from tests.browser.test_review import scrolls_sideways
 from tests.site import Site, command
 
@@ -59,12 +59,16 @@ def rate(page: Page, content: bytes, name: str = "my reviews.csv") -> None:
     page.wait_for_url(re.compile("/bulk/[0-9a-f-]{36}$"))
 
 
-def test_a_file_is_sent_watched_fetched_and_deleted(open_page: OpenPage, tmp_path: Path) -> None:
+def test_a_file_is_sent_watched_fetched_and_deleted(
+    open_page: OpenPage, accessible: CheckPage, tmp_path: Path
+) -> None:
     rows = reviews(20_000)
     page = open_page("/")
     page.get_by_role("link", name="Rate a file").click()
+    accessible(page)
     send(page, as_csv(rows))
     expect(page.get_by_role("table")).to_contain_text(rows[0][2])
+    accessible(page)
     expect(page.get_by_label("opinion")).to_be_checked()
     page.get_by_label("title").check()
     page.get_by_label("opinion").check()
@@ -78,6 +82,7 @@ def test_a_file_is_sent_watched_fetched_and_deleted(open_page: OpenPage, tmp_pat
         page.wait_for_timeout(100)
         seen.add(page.title())
     assert page.evaluate("window.notReloaded")
+    accessible(page)
     assert any("%" in title for title in seen), seen
     assert page.title().startswith("Done: my reviews.csv")
     expect(page.get_by_role("status")).to_have_text("Done: 19,960 rows rated, 40 bad.")

@@ -12,7 +12,7 @@ def test_a_labelled_file_is_looked_at_and_imported_without_javascript(
     rate(page, f"{GOOD} , said in a file")
     admin = open_page("/admin/classifier/prediction/", java_script_enabled=False)
     log_in(admin, reviewer)
-    admin.get_by_role("link", name="Import verdicts").click()
+    admin.locator("#main").get_by_role("link", name="Import verdicts").click()
     content = (
         "review,stars,note\n"
         f'"{GOOD} , said in a file",3,"Too long, too loud"\n'

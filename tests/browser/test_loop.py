@@ -19,10 +19,10 @@ VERSIONS = "/admin/classifier/modelversion/"
 
 
 @pytest.fixture(scope="module")
-def site(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(exported_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site of its own, with its workers: what is activated here serves nobody else."""
     var_dir = tmp_path_factory.mktemp("loop")
-    shutil.copytree(tiny_model_dir, var_dir / "models" / "first")
+    shutil.copytree(exported_model_dir, var_dir / "models" / "first")
     with ExitStack() as stack:
         started = stack.enter_context(
             Site.started(
@@ -88,7 +88,7 @@ def test_a_correction_becomes_a_model_that_serves(
     admin.get_by_label("Reason").fill("The first loop.")
     admin.get_by_role("button", name="Activate in every process").click()
     expect(admin.locator(".messagelist")).to_contain_text("is active; processes follow")
-    name = admin.locator("#content h1").inner_text()
+    name = admin.locator("#main h1").inner_text()
 
     def answers(expected: str) -> None:
         """Every process follows within seconds."""

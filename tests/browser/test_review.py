@@ -1,7 +1,7 @@
 import sqlite3
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage
 from tests.site import Site
@@ -12,8 +12,15 @@ BAD = "the plot was dull and the cast awful , a bore from start to end"
 
 def rate(page: Page, text: str) -> None:
     page.get_by_label("Your review").fill(text)
-    page.get_by_role("button", name="Rate it").click()
+    with page.expect_response(lambda response: response.request.method == "POST"):
+        page.get_by_role("button", name="Rate it").click()
+    settle(page)
+
+
+def settle(page: Page) -> None:
+    """Wait for the page that comes, or for what htmx puts into this one."""
     page.wait_for_load_state()
+    expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
 
 
 def kept(site: Site) -> int:
@@ -75,7 +82,7 @@ def test_the_form_works_without_javascript(open_page: OpenPage) -> None:
 
 def test_the_form_works_by_keyboard_alone(page: Page) -> None:
     field, button = page.get_by_label("Your review"), page.get_by_role("button", name="Rate it")
-    for _ in range(10):
+    for _ in range(20):
         page.keyboard.press("Tab")
         if field.evaluate("field => field === document.activeElement"):
             break

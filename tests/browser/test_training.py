@@ -130,14 +130,17 @@ def test_a_run_is_started_watched_and_read_and_another_is_cancelled(
         " return log.scrollHeight > log.clientHeight + 80 }",
         timeout=TRAINING_MS,
     )
-    for place, begin in (
-        (SHOWS_ITS_END, "log => {}"),
-        (LINE_READ, "log => { log.scrollTop = -50 }"),
-    ):
-        log.evaluate(begin)
-        read = log.evaluate(f"log => {{ window.before = log.innerText; return ({place})(log) }}")
-        page.wait_for_function("document.querySelector('.run-log').innerText !== window.before")
-        assert log.evaluate(place) == read
+    page.wait_for_function(f"() => ({SHOWS_ITS_END})(document.querySelector('.run-log'))")
+    for place, begin in ((SHOWS_ITS_END, ""), (LINE_READ, "log.scrollTop = -50;")):
+        read = log.evaluate(
+            f"log => {{ {begin} window.before = log.innerText; return ({place})(log) }}"
+        )
+        # The browser puts right where it is with the next frame, and lines may come before that.
+        page.wait_for_function(
+            "read => { const log = document.querySelector('.run-log');"
+            f" return log.innerText !== window.before && ({place})(log) === read }}",
+            arg=read,
+        )
     assert not log.evaluate(SHOWS_ITS_END)
     page.get_by_text("Cancel this run").click()
     page.get_by_role("button", name="Yes, cancel it").click()

@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
+from classifier.onnx_export import export_model  # noqa: E402
 from tests import tiny  # noqa: E402
 from tests.chaos.world import table  # noqa: E402
 from tests.site import Site  # noqa: E402
@@ -139,9 +140,11 @@ def activate_under_load(
     folder: Path, *, activations: int, broken: int, clients: int, plant: str = "none"
 ) -> Outcome:
     """Serve three tiny models by turns from a site in `folder` while clients ask."""
-    models = [
-        str(tiny.write_classifier(folder / f"model-{seed}", seed=seed)) for seed in (1, 2, 3, 4)
-    ]
+    models = []
+    for seed in (1, 2, 3, 4):
+        model = tiny.write_classifier(folder / f"model-{seed}", seed=seed)
+        export_model(model)
+        models.append(str(model))
     first, broken_model = models[0], models.pop()
     wsgi = "reviewsite.wsgi"
     environment: dict[str, Any] = {}
@@ -181,8 +184,8 @@ def activate_under_load(
                 client.join(60)
     answers: defaultdict[str, set[float]] = defaultdict(set)
     for client in asking:
-        for model, probabilities in client.said.items():
-            answers[model] |= probabilities
+        for named, probabilities in client.said.items():
+            answers[named] |= probabilities
     return Outcome(
         statuses=sum((client.statuses for client in asking), Counter[int]()),
         errors=[client.error for client in asking if client.error],

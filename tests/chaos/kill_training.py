@@ -47,7 +47,8 @@ PLANTS = {
     "trust-newest": """
 from pathlib import Path
 from transformers.trainer_utils import get_last_checkpoint
-from training import checkpoints, finetuning
+from training import checkpoints
+from training.finetuning import run as finetuning
 def newest(directory):
     found = directory.is_dir() and get_last_checkpoint(str(directory))
     return Path(found) if found else None

@@ -133,7 +133,7 @@ def test_every_filter_is_offered(reviewer: Client) -> None:
     response = reviewer.get(LIST)
 
     titles = [spec.title for spec in response.context["cl"].filter_specs]
-    assert titles == ["review", "label", "rating", "source", "truncated"]
+    assert titles == ["review", "label", "rating", "source", "truncated", "language of the text"]
 
 
 def test_a_filter_by_model_is_offered_where_several_have_answered(reviewer: Client) -> None:
@@ -184,7 +184,7 @@ def test_confirming_keeps_the_models_own_answer_as_the_verdict(
     verdict = Verdict.objects.get(prediction=prediction)
     assert (verdict.label, verdict.rating) == ("NEGATIVE", 2)
     assert verdict.reviewer == admin_user
-    assert "1 predictions confirmed" in response.content.decode()
+    assert "1 prediction confirmed" in response.content.decode()
 
 
 def test_confirming_leaves_the_verdicts_that_are_there(reviewer: Client) -> None:
@@ -205,7 +205,7 @@ def test_purging_empties_the_chosen_texts_alone(reviewer: Client) -> None:
     chosen.refresh_from_db()
     other.refresh_from_db()
     assert (chosen.text, other.text) == ("", "other")
-    assert "1 texts purged" in response.content.decode()
+    assert "1 text purged" in response.content.decode()
 
 
 def test_deleting_asks_and_then_deletes(reviewer: Client) -> None:

@@ -14,8 +14,8 @@ from tests.factories import make_prediction
 pytestmark = pytest.mark.django_db
 
 FIELDS = [
-    *("id", "label", "score", "positive_probability", "rating", "rating_interval", "model"),
-    "truncated",
+    *("id", "label", "score", "positive_probability", "rating", "rating_interval"),
+    *("probabilities", "model", "truncated", "language", "explanation"),
 ]
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -53,8 +53,14 @@ def test_the_answer_is_what_the_model_says(client: Client, served_model: Path) -
         "positive_probability": said.positive_probability,
         "rating": said.rating,
         "rating_interval": None,
+        "probabilities": {
+            "NEGATIVE": 1 - said.sentiment.positive_probability,
+            "POSITIVE": said.positive_probability,
+        },
         "model": f"{predictor.name}@{predictor.revision}",
         "truncated": False,
+        "language": "en",
+        "explanation": None,
     }
 
 
@@ -166,7 +172,9 @@ def test_the_schema_has_every_address_of_the_api(schema: Any) -> None:
     assert set(schema["paths"]) == {
         *("/api/predict", "/api/bulk", "/api/bulk/{job_id}"),
         *("/api/bulk/{job_id}/cancel", "/api/bulk/{job_id}/result"),
+        *("/api/predictions", "/api/predictions/{prediction_id}"),
         "/api/predictions/{prediction_id}/feedback",
+        *("/api/errors", "/api/inference", "/predict"),
         *("/api/training-runs", "/api/training-runs/{run_id}"),
         *("/api/training-runs/{run_id}/cancel", "/api/training-runs/{run_id}/retry"),
         *("/label-studio/health", "/label-studio/setup"),
@@ -198,7 +206,9 @@ def test_the_schema_documents_both_answers(schema: Any) -> None:
 def test_the_schema_documents_every_error_in_the_one_shape(schema: Any) -> None:
     responses = schema["paths"]["/api/predict"]["post"]["responses"]
 
-    assert set(responses) == {"200", "400", "405", "406", "413", "415", "503"}
+    assert set(responses) == {
+        *("200", "400", "401", "403", "405", "406", "409", "413", "415", "422", "429", "503")
+    }
     for status, response in responses.items():
         if status != "200":
             reference = response["content"][JSON]["schema"]["$ref"]

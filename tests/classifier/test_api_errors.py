@@ -19,9 +19,10 @@ pytestmark = pytest.mark.django_db
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
-FIELDS = {"id", "label", "score", "positive_probability", "model", "truncated"} | {
+FIELDS = {"id", "label", "score", "positive_probability", "model", "truncated", "language"} | {
     "rating",
     "rating_interval",
+    "explanation",
 }
 
 any_text = st.text(st.characters(exclude_categories=[]), max_size=60)

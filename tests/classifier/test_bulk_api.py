@@ -383,11 +383,11 @@ def test_the_schema_documents_the_job(schema: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def site(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(exported_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A real site whose Redis is not there."""
     with Site.started(
         tmp_path_factory.mktemp("site"),
-        CLASSIFIER_MODEL=str(tiny_model_dir),
+        CLASSIFIER_MODEL=str(exported_model_dir),
         REDIS_URL=f"redis://127.0.0.1:{free_port()}/0",
         BULK_MAX_BYTES="1000000",
     ) as running:

@@ -805,7 +805,7 @@ def test_the_admin_cancels_and_deletes_files(admin_client: Client, rated: BulkJo
     waiting = submitted(admin_client)
 
     assert "Cancel it first." in act(admin_client, "purge", waiting)
-    assert "1 jobs cancelled" in act(admin_client, "cancel", waiting, rated)
+    assert "1 job cancelled" in act(admin_client, "cancel", waiting, rated)
     assert "The files of 2 jobs are deleted." in act(admin_client, "purge", waiting, rated)
     assert not StoredFile.objects.exists()
 

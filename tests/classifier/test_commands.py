@@ -139,6 +139,8 @@ def test_json_lines_have_the_fields_of_the_api(served_model: Path, reviews: Path
         "rating_interval",
         "model",
         "truncated",
+        "language",
+        "explanation",
     ]
     assert {answer["id"] for answer in answers} == {
         str(pk) for pk in Prediction.objects.values_list("pk", flat=True)

@@ -109,6 +109,17 @@ def test_a_longer_text_is_read_in_several_windows_none_over_the_limit(engine: En
     assert max(read.tokens) == tiny.MAX_TOKENS
 
 
+@pytest.mark.parametrize("text", ["a lovely film", "good , very good !", FILLER, FILLER * 7, "★"])
+def test_tokens_are_counted_as_the_tokenizer_cuts_them(
+    text: str, engine: Engine, tiny_model_dir: Path
+) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(tiny_model_dir)
+
+    assert engine.count_tokens(text) == len(tokenizer.tokenize(text))
+
+
 def test_neighbouring_windows_overlap(engine: Engine) -> None:
     [read] = engine.read([FILLER])
     content = read.tokens - 2  # without [CLS] and [SEP]
@@ -122,7 +133,7 @@ def test_a_word_at_the_very_end_of_a_long_text_moves_the_answer(predictor: Predi
     praised, panned = predictor.classify([FILLER + "superb lovely", FILLER + "awful dull"])
 
     assert praised.windows == panned.windows > 2
-    assert praised.positive_probability > panned.positive_probability
+    assert praised.sentiment > panned.sentiment
 
 
 def test_answers_come_in_the_order_of_the_texts(engine: Engine) -> None:

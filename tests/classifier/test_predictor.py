@@ -30,6 +30,9 @@ class FixedEngine:
         one = WindowLogits(logits=np.array([self.logits]), tokens=np.array([3]))
         return [one for _ in texts]
 
+    def count_tokens(self, text: str) -> int:
+        return len(text.split())
+
 
 class Clock:
     """Stands in for the module time in the holder."""
@@ -199,14 +202,15 @@ def test_weights_that_are_nan_are_a_broken_model(tiny_model_dir: Path, tmp_path:
     assert refused.value.value == "diverged gave NaN or infinity"
 
 
-def test_a_model_of_other_labels_is_refused_when_it_is_loaded(tmp_path: Path) -> None:
-    from tests import tiny
+def test_a_model_of_other_labels_is_loaded_and_rates_nothing(moods_model_dir: Path) -> None:
+    predictor = load_predictor(moods_model_dir, models_dir=moods_model_dir.parent)
 
-    moods = tiny.write_classifier(tmp_path / "moods", labels=("anger", "joy"))
+    [said] = predictor.classify(["a good film"])
 
+    assert (said.rating, said.positive_probability) == (None, None)
+    assert set(said.probabilities) == {"anger", "joy", "calm"}
     with pytest.raises(ModelNotReady) as refused:
-        load_predictor(moods, models_dir=tmp_path)
-
+        predictor.require_reviews()
     assert refused.value.code == "model_labels"
 
 
@@ -220,7 +224,7 @@ def test_the_score_is_that_of_the_winning_label(tiny_model_dir: Path) -> None:
     [said] = predictor_of(tiny_model_dir, FixedEngine(3.0, -3.0)).classify(["a film"])
 
     assert said.label == "NEGATIVE"
-    assert said.score == pytest.approx(1 - said.positive_probability)
+    assert said.score == pytest.approx(1 - said.sentiment.positive_probability)
     assert said.rating == 1
 
 

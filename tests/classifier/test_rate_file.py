@@ -342,12 +342,12 @@ class Started:
 
 
 def test_a_kill_costs_one_chunk_at_most_and_every_row_is_there_once(
-    tiny_model_dir: Path, tmp_path: Path
+    exported_model_dir: Path, tmp_path: Path
 ) -> None:
     count = 24 * CHUNK_ROWS
     source, target = write_table(tmp_path / "in.csv", count), tmp_path / "out.csv"
     parts = tmp_path / "out.csv.parts"
-    killed = Started(tiny_model_dir, tmp_path, source, target)
+    killed = Started(exported_model_dir, tmp_path, source, target)
     deadline = time.monotonic() + 120
     while len(list(parts.glob("*.ratings"))) < 2:
         assert killed.process.poll() is None, killed.end()
@@ -360,7 +360,7 @@ def test_a_kill_costs_one_chunk_at_most_and_every_row_is_there_once(
     assert not target.exists()
     assert json.loads((parts / MANIFEST).read_text())["text_column"] == "text"
 
-    again = Started(tiny_model_dir, tmp_path, source, target)
+    again = Started(exported_model_dir, tmp_path, source, target)
     seen: dict[str, int] = {}
     while again.process.poll() is None:
         for file in parts.glob("*.ratings"):
@@ -378,13 +378,13 @@ def test_a_kill_costs_one_chunk_at_most_and_every_row_is_there_once(
     assert not parts.exists()
 
 
-def test_ray_gives_the_same_bytes(tiny_model_dir: Path, tmp_path: Path, served_model: Path) -> None:
+def test_ray_gives_the_same_bytes(served_graph: Path, tmp_path: Path) -> None:
     if importlib.util.find_spec("ray") is None:
         missing("SERVICES", "Ray is not installed: pip install -r requirements-ray.txt")
     source = write_table(tmp_path / "in.csv", 3 * CHUNK_ROWS)
     rate(source, tmp_path / "local.csv")
     by_ray = Started(
-        tiny_model_dir, tmp_path, source, tmp_path / "ray.csv", "--engine", "ray", "--workers", 2
+        served_graph, tmp_path, source, tmp_path / "ray.csv", "--engine", "ray", "--workers", 2
     )
     said = by_ray.end()
     assert by_ray.process.returncode == 0, said

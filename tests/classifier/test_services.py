@@ -29,7 +29,7 @@ def test_what_the_model_said_is_kept(served_model: Path) -> None:
     assert kept.label == said.label == "POSITIVE"
     assert kept.score == pytest.approx(said.score)
     assert kept.positive_probability == pytest.approx(said.positive_probability)
-    assert kept.rating == confidence_rating(said.positive_probability)
+    assert kept.rating == confidence_rating(said.sentiment.positive_probability)
     assert kept.windows == 1
     assert kept.truncated is False
     assert kept.source == "form"

@@ -24,6 +24,7 @@ from classifier.predictor import Predictor, load_predictor, open_predictor
 from classifier.ratings import StarRule, label_of, star_distribution
 from classifier.windows import WindowLogits
 from tests import tiny
+from tests.classifier.test_predictor import FixedEngine
 from tests.site import ROOT
 
 PARITY = 1e-5
@@ -150,9 +151,9 @@ def test_the_rating_is_the_rules_decision_over_the_stars(predictor: Predictor) -
 
     assert len({one.rating for one in said}) > 1
     for one, star_logits in zip(said, outputs.star_logits.tolist(), strict=True):
-        rated = rule.rate(one.positive_probability, star_logits)
+        rated = rule.rate(one.sentiment.positive_probability, star_logits)
         assert (one.rating, one.rating_low, one.rating_high) == (rated.value, rated.low, rated.high)
-        assert label_of(one.rating) == one.label
+        assert label_of(one.sentiment.rating) == one.label
 
 
 def test_the_models_own_window_rule_combines_labels_and_stars(mine: Path, kind: str) -> None:
@@ -181,7 +182,7 @@ def test_by_confidence_the_stars_are_passed_over(starred_model_dir: Path, kind: 
     predictor = open_predictor(artefact, engine=kind, rating="confidence")
 
     for said in predictor.classify(reviews(10)):
-        assert said.rating == max(1, round(10 * said.positive_probability))
+        assert said.rating == max(1, round(10 * said.sentiment.positive_probability))
         assert (said.rating_low, said.rating_high) == (None, None)
 
 
@@ -193,7 +194,7 @@ def test_a_rating_that_is_no_choice_is_refused(starred_model_dir: Path) -> None:
 
 
 def test_stars_that_are_no_numbers_are_a_broken_model(starred_model_dir: Path) -> None:
-    class Diverged:
+    class Diverged(FixedEngine):
         def read(self, texts: Any, pairs: Any = None) -> list[WindowLogits]:
             stars = np.full((1, 10), np.nan)
             return [WindowLogits(np.zeros((1, 2)), np.array([3]), stars) for _ in texts]
@@ -201,7 +202,7 @@ def test_stars_that_are_no_numbers_are_a_broken_model(starred_model_dir: Path) -
     artefact = open_artefact(starred_model_dir, models_dir=starred_model_dir.parent)
 
     with pytest.raises(ModelNotReady, match="must be finite"):
-        Predictor(artefact, "0", Diverged()).classify(["a film"])
+        Predictor(artefact, "0", Diverged(0.0)).classify(["a film"])
 
 
 def test_another_map_is_another_model_but_needs_no_new_graph(mine: Path) -> None:

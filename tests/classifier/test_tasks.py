@@ -1,6 +1,8 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.utils import timezone
 from kombu.exceptions import ContentDisallowed
 from kombu.serialization import dumps, loads
@@ -18,8 +20,14 @@ def test_the_purge_task_purges_what_is_past_its_retention(settings: Settings) ->
     make_prediction(created_at=timezone.now() - timedelta(days=2))
     make_prediction()
 
+    for age in (-1, 3600):
+        visit = SessionStore()
+        visit.set_expiry(age)
+        visit.save()
+
     assert purge_expired_texts.apply().successful()
 
+    assert Session.objects.count() == 1
     assert sorted(Prediction.objects.values_list("text", flat=True)) == ["", "A warm film."]
 
 

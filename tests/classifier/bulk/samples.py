@@ -24,6 +24,10 @@ class Opinion:
     rating_low: int | None = None
     rating_high: int | None = None
 
+    @property
+    def probabilities(self) -> dict[str, float]:
+        return {self.label: self.score}
+
 
 def classify(texts: Sequence[str]) -> list[Opinion]:
     return [

@@ -31,10 +31,18 @@ SAID = {
     "windows": st.integers(1, 99),
     "rating_low": st.none(),
     "rating_high": st.none(),
+    "probabilities": st.none(),
+}
+OTHER = {
+    "label": st.sampled_from(["joy", "calm"]),
+    "rating": st.none(),
+    "positive_probability": st.none(),
+    "probabilities": st.fixed_dictionaries({"joy": st.floats(0, 1), "calm": st.floats(0, 1)}),
 }
 INTERVAL = {"rating_low": st.integers(1, 4), "rating_high": st.integers(6, 10)}
 RATINGS = st.one_of(
-    TEXTS.map(bad_row), st.builds(RowRating, **SAID), st.builds(RowRating, **(SAID | INTERVAL))
+    TEXTS.map(bad_row),
+    *(st.builds(RowRating, **(SAID | more)) for more in ({}, INTERVAL, OTHER)),
 )
 
 

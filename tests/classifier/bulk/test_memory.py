@@ -10,7 +10,7 @@ from classifier.bulk.workbook_writer import WorkbookWriter
 from classifier.bulk.writing import write_result
 from tests.classifier.bulk.samples import ratings
 
-ROWS = {"a.csv": 20_000, "a.jsonl": 20_000, "a.xlsx": 10_000}
+ROWS = {"a.csv": 5_000, "a.jsonl": 5_000, "a.xlsx": 2_500}  # of nearly 2 kB each
 MOST = 6 * 1024**2
 
 
@@ -21,7 +21,7 @@ class Nowhere:
 
 def content(name: str) -> bytes:
     out = io.BytesIO()
-    cells: Iterator[list[str]] = ([str(i), f"a lovely film {i} " * 20] for i in range(ROWS[name]))
+    cells: Iterator[list[str]] = ([str(i), f"a lovely film {i} " * 80] for i in range(ROWS[name]))
     if name == "a.jsonl":
         for number, text in cells:
             out.write(f'{{"id": {number}, "text": "{text}"}}\n'.encode())

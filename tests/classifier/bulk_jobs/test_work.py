@@ -19,6 +19,7 @@ from classifier.bulk_jobs.splitting import split
 from classifier.exceptions import ModelNotReady
 from classifier.files import open_stored
 from classifier.jobs import ClaimLost
+from classifier.messages import from_data
 from classifier.models import BulkChunk, BulkJob, FilePiece, Prediction, StoredFile, text_digest
 from tests import reviews
 from tests.classifier.bulk_jobs.conftest import Submit
@@ -353,7 +354,7 @@ def test_a_chunk_with_which_three_workers_were_lost_is_bad_rows_and_the_rest_goe
     assert job.status == "succeeded"
     assert job.bad_rows == 256 + 12 - 5  # those of the chunk, and empty ones, five in both
     assert job.bad_row_reasons[5][0] == 257
-    assert "Workers must survive" in job.bad_row_reasons[5][1]
+    assert "Workers must survive" in from_data(job.bad_row_reasons[5][1])
     assert Prediction.objects.count() == job.rated_rows == ROWS - job.bad_rows
 
 

@@ -1,5 +1,6 @@
 """Databases beside the one that pytest-django makes: real ones, which threads share."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,8 @@ import environ
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
+
+from tests.site import migrated_file
 
 
 def sqlite(path: Path) -> dict[str, Any]:
@@ -28,9 +31,17 @@ def in_use(database: dict[str, Any], *, tables: bool = True) -> Iterator[None]:
     del connections["default"]
     try:
         if tables:
-            call_command("migrate", verbosity=0)
+            _make_tables(database)
         yield
     finally:
         connections["default"].close()
         connections.settings["default"] = before
         connections["default"] = connection
+
+
+def _make_tables(database: dict[str, Any]) -> None:
+    name = database["NAME"]
+    if isinstance(name, Path) and not name.exists():
+        shutil.copyfile(migrated_file(), name)
+    elif not connections["default"].introspection.table_names():
+        call_command("migrate", verbosity=0)

@@ -18,7 +18,7 @@ def prediction() -> Prediction:
     return make_prediction()  # POSITIVE, 9 of 10
 
 
-def said(prediction: Prediction) -> list[tuple[str, int, bool]]:
+def said(prediction: Prediction) -> list[tuple[str, int | None, bool]]:
     return list(prediction.feedback.order_by("pk").values_list("label", "rating", "disagrees"))
 
 

@@ -191,13 +191,5 @@ def test_without_a_model_the_page_still_helps(
     assert "No model can answer now." in page
 
 
-def test_a_very_long_review_is_not_taken_apart(reviewer: Client, served_model: Any) -> None:
-    prediction = make_prediction("A sentence. " * 600)
-
-    page = reviewer.get(f"{PAGE}{prediction.pk}/context/").content.decode()
-
-    assert "too long to look at each of its sentences" in page
-
-
 def test_an_empty_queue_says_so(reviewer: Client) -> None:
     assert "Nothing waits for review." in reviewer.get(PAGE).content.decode()

@@ -26,7 +26,7 @@ def log_of(prediction: Prediction) -> list[tuple[str, str, object, object]]:
     return [(entry.action, entry.actor_name, entry.before, entry.after) for entry in entries]
 
 
-def said(label: str, rating: int, note: str = "") -> dict[str, object]:
+def said(label: str, rating: int | None, note: str = "") -> dict[str, object]:
     return {"label": label, "rating": rating, "note": note}
 
 

@@ -30,7 +30,7 @@ TEXT = "a good film , and the worst story"
 def says() -> tuple[str, float]:
     """Which version rates, and what it says."""
     [prediction] = rate([TEXT], source=Prediction.Source.API)
-    return str(prediction.model_version), prediction.positive_probability
+    return str(prediction.model_version), prediction.sentiment.positive_probability
 
 
 def zero_head(directory: Path, value: float = 0.0) -> None:
