@@ -25,9 +25,16 @@ FROM build AS venv-serve
 COPY deploy/requirements-serve.in .
 RUN pip install --no-cache-dir -c requirements.txt -r requirements-serve.in
 
+FROM build AS translations
+RUN pip install --no-cache-dir -c requirements.txt babel
+COPY reviewsite/catalogue.py reviewsite/
+COPY locale locale
+RUN python reviewsite/catalogue.py
+
 FROM build AS code
 WORKDIR /app
 COPY . .
+COPY --from=translations /build/locale locale
 # The container that runs it cannot write its own. Hashes, because a copy has other times.
 RUN python -m compileall -q --invalidation-mode unchecked-hash .
 

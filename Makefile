@@ -8,7 +8,7 @@ COMPILE := $(BIN)/pip-compile --quiet --strip-extras --no-emit-find-links --no-e
 	--no-emit-trusted-host --annotation-style=line
 
 .DEFAULT_GOAL := help
-.PHONY: help run admin mlflow test chaos lint format lock clean
+.PHONY: help run admin mlflow test chaos reference client lint format messages lock clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
@@ -25,7 +25,8 @@ mlflow: $(VENV)/installed  ## Look at the runs: http://127.0.0.1:5000
 	@$(BIN)/mlflow ui --backend-store-uri sqlite:///$${VAR_DIR:-var}/mlflow.db
 
 test: $(VENV)/installed-dev  ## Run every test
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	@# Tests start hundreds of processes: bytecode that is kept spares each compiling the site.
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 chaos: $(VENV)/installed-dev  ## Kill workers, break Redis and PostgreSQL, rate a million rows: an hour
 	@$(BIN)/python tests/chaos/kill_training.py --runs 5 --kills 50 --seed 0
@@ -36,12 +37,20 @@ chaos: $(VENV)/installed-dev  ## Kill workers, break Redis and PostgreSQL, rate 
 	@$(BIN)/python tests/chaos/restart_postgresql.py --restarts 10
 	@$(BIN)/python tests/chaos/million_rows.py --rows 1000000
 
+reference: $(VENV)/installed  ## Write the API's schema and errors from the code, to docs/
+	@$(MANAGE) api_reference
+
+client: $(VENV)/installed-dev  ## Generate a typed Python client of the API, to clients/python
+	@PATH="$(abspath $(BIN)):$$PATH" openapi-python-client generate --path docs/openapi.yaml \
+		--output-path clients/python --overwrite
+
 lint: $(VENV)/installed-dev  ## Check style, types, layers, migrations and deployment settings
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(MANAGE) makemigrations --check --dry-run
+	$(MANAGE) makemessages --check
 	$(MANAGE) prepare --quiet
 	ALLOWED_HOSTS=reviews.example SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))') \
 		$(MANAGE) check --deploy --fail-level WARNING
@@ -50,11 +59,15 @@ format: $(VENV)/installed-dev  ## Put the code into its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+messages: $(VENV)/installed-dev  ## Bring the translations up to date with the code, and list what is left
+	@$(MANAGE) makemessages
+	@$(MANAGE) compilemessages
+
 lock: $(VENV)/installed-dev  ## Compile requirements*.in into exact pins
 	$(COMPILE) requirements.in --output-file requirements.txt
-	@# The local version says which build is installed here, not what to install elsewhere.
-	sed -i 's/^\(torch==[0-9.]*\)+cpu/\1/' requirements.txt
 	$(COMPILE) requirements-dev.in --output-file requirements-dev.txt
+	@# The local version says which build is installed here, not what to install elsewhere.
+	sed -i 's/^\(torch==[0-9.]*\)+cpu/\1/' requirements.txt requirements-dev.txt
 
 clean:  ## Remove the virtual environment; data and models in var/ stay
 	rm -rf $(VENV)

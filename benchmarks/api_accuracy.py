@@ -21,7 +21,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reviewsite.settings")
 from django.conf import settings
 
 from training.config import DataConfig
-from training.data import draw_rows, load_split
+from training.data.splits import draw_rows, load_split
 
 
 def main() -> None:

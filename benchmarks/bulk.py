@@ -30,7 +30,7 @@ from classifier.bulk.chunks import chunks
 from classifier.bulk.tables import open_table
 from tests.chaos.world import World, until, world
 from training.config import DataConfig
-from training.data import draw_rows, load_split
+from training.data.splits import draw_rows, load_split
 
 
 def engine_alone(source: Path, model: str) -> None:

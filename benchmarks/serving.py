@@ -52,7 +52,7 @@ from benchmarks.load.texts import Corpus, draw_corpus, write_bodies
 from benchmarks.load.wrk import load, require_wrk
 from classifier.artefact import open_artefact
 from classifier.exceptions import ModelNotReady
-from training.reading import DataError
+from training.data.reading import DataError
 
 COMPARED = 16  # texts of each kind whose labels are held against those of transformers
 SAME = 0.9  # of them at least; int8 turns the label of a text that stands on the edge

@@ -46,7 +46,7 @@ def training_texts(recipe: str, *, seed: int) -> list[str]:
     from django.conf import settings
 
     from training.augmentation.p_tuning import SEPARATOR
-    from training.data import load_splits
+    from training.data.splits import load_splits
     from training.recipes import load_recipe
 
     data = load_recipe(recipe).data

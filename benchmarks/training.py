@@ -53,11 +53,11 @@ from transformers import (
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
-from training.bases import find_base
 from training.config import FinetuningConfig
-from training.data import draw_rows, load_splits
-from training.tokenization import tokenize
-from training.trainer import build_trainer, load_base
+from training.data.splits import draw_rows, load_splits
+from training.data.tokenization import tokenize
+from training.learning.bases import find_base
+from training.learning.trainer import build_trainer, load_base
 
 SPEED_BARS = {"dynamic": 2.5, "max_length": 6.0}  # ours is at least so many times as fast
 POINTS_BELOW = 0.3  # accuracy of ours, at most so far below that of dynamic
@@ -146,7 +146,7 @@ class Ready:
 
 
 def ours(job: Job) -> Trainer:
-    """As training.finetuning does, but that nothing is evaluated, saved or logged on the way."""
+    """As finetuning does, but that nothing is evaluated, saved or logged on the way."""
     config = job.config
     base = find_base(config.model, models_dir=settings.MODELS_DIR)
     model, tokenizer = load_base(base, config.model, job.labels)

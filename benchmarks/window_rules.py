@@ -20,8 +20,8 @@ from tqdm import tqdm
 from classifier.artefact import open_artefact
 from classifier.engines.transformers_pipeline import TransformersEngine
 from classifier.windows import RULES, WindowLogits, combine, softmax
-from training.data import load_splits
-from training.metrics import classification_metrics
+from training.data.splits import load_splits
+from training.evaluation.metrics import classification_metrics
 from training.recipes import load_recipe
 
 

@@ -19,21 +19,34 @@ class AnswerCache:
         self._lock = threading.Lock()
 
     def classify(
-        self, predictor: Predictor, texts: Sequence[str], digests: Sequence[str], *, size: int
+        self,
+        predictor: Predictor,
+        texts: Sequence[str],
+        digests: Sequence[str],
+        *,
+        size: int,
+        pairs: Sequence[str] | None = None,
     ) -> list[Classification]:
         """As Predictor.classify; the engine reads each text once, and those not that are known.
 
         Args:
-            digests: of the texts.
+            digests: of the texts, or of the pairs.
             size: answers to keep at most; 0 keeps none.
         """
         if size < 1:
-            return predictor.classify(texts)
+            return predictor.classify(texts, pairs)
         keys = [(predictor.revision, digest) for digest in digests]
         with self._lock:
             known = {key: self._answers[key] for key in keys if key in self._answers}
-        unread = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-        said = predictor.classify(list(unread.values())) if unread else []
+        unread = {key: place for place, key in enumerate(keys) if key not in known}
+        said = (
+            predictor.classify(
+                [texts[place] for place in unread.values()],
+                None if pairs is None else [pairs[place] for place in unread.values()],
+            )
+            if unread
+            else []
+        )
         known |= dict(zip(unread, said, strict=True))
         metrics.CACHE_MISSES.inc(len(unread))
         metrics.CACHE_HITS.inc(len(keys) - len(unread))

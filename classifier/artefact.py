@@ -12,10 +12,12 @@ from typing import Any
 
 from classifier.exceptions import ModelNotReady
 from classifier.labels import NEGATIVE, POSITIVE, labels_of
-from classifier.model_files import FILES, STAR_HEAD, revision_of
+from classifier.messages import message
+from classifier.model_files import FILES, METRICS, STAR_HEAD, metrics_of, revision_of
 from classifier.rating_file import read_rating_file
 from classifier.ratings import RATINGS
 from classifier.starter import installer
+from classifier.task import Task, reads_pairs
 
 STARTER = "starter"
 MAX_HEADER_BYTES = 10 << 20  # of model.safetensors; that of MiniLM has 12 kB
@@ -48,6 +50,13 @@ class Artefact:
     name: str
     labels: tuple[str, ...]
     """Names of the model's outputs, in their order."""
+    pairs: bool = False
+    """Whether it reads pairs of texts."""
+
+    @property
+    def task(self) -> Task:
+        """What the model is asked for."""
+        return Task(self.labels, self.pairs)
 
     def revision(self) -> str:
         """Twelve hexadecimal digits that change whenever a file of the model does."""
@@ -59,12 +68,18 @@ class Artefact:
         Raises:
             ModelNotReady: the labels are not the two sentiments.
         """
-        if sorted(self.labels) != [NEGATIVE, POSITIVE]:
+        if not self.task.rated:
             raise ModelNotReady(
                 code="model_labels",
-                rule=f"A model that rates reviews has the labels {NEGATIVE} and {POSITIVE}.",
-                value=f"{self.name} has {', '.join(self.labels)}",
-                remedy="Mend id2label in its config.json, or set CLASSIFIER_MODEL to another.",
+                rule=message(
+                    "A model that rates reviews has the labels {negative} and {positive}.",
+                    negative=NEGATIVE,
+                    positive=POSITIVE,
+                ),
+                value=message("{name} has {names}", name=self.name, names=", ".join(self.labels)),
+                remedy=message(
+                    "Mend id2label in its config.json, or set CLASSIFIER_MODEL to another."
+                ),
             )
         return self.labels.index(POSITIVE)
 
@@ -77,32 +92,37 @@ def open_artefact(model: str | Path, *, models_dir: Path) -> Artefact:
     """
     if model == STARTER:
         name, directory = STARTER, installer.directory(models_dir)
-        remedy = "Install it: python manage.py install_starter"
+        remedy = message("Install it: python manage.py install_starter")
     else:
         under_models = models_dir / model
         directory = under_models if under_models.is_dir() else Path(model)
         name = directory.name
-        remedy = (
+        remedy = message(
             "Set CLASSIFIER_MODEL to 'starter', to the name of a model that finetune made, "
             "or to a model's directory."
         )
     if not directory.is_dir():
         raise ModelNotReady(
             code="model_missing",
-            rule="The model that CLASSIFIER_MODEL names must exist.",
-            value=f"there is no model {str(model)!r}",
+            rule=message("The model that CLASSIFIER_MODEL names must exist."),
+            value=message("there is no model {model!r}", model=str(model)),
             remedy=remedy,
         )
     if missing := [name for name in FILES if not (directory / name).is_file()]:
         raise ModelNotReady(
             code="model_incomplete",
-            rule=f"A model's directory holds {', '.join(FILES)}.",
-            value=f"{name} lacks {', '.join(missing)}",
-            remedy="Export it again with manage.py finetune; only safetensors are loaded.",
+            rule=message("A model's directory holds {names}.", names=", ".join(FILES)),
+            value=message("{name} lacks {names}", name=name, names=", ".join(missing)),
+            remedy=message("Export it again with manage.py finetune; only safetensors are loaded."),
         )
     require_no_code(directory, name)
     _require_sound_weights(directory, name)
-    artefact = Artefact(directory=directory, name=name, labels=_labels(directory, name))
+    artefact = Artefact(
+        directory=directory,
+        name=name,
+        labels=_labels(directory, name),
+        pairs=_pairs(directory, name),
+    )
     _require_fitting_stars(artefact)
     read_rating_file(directory)
     return artefact
@@ -124,16 +144,23 @@ def require_no_code(directory: Path, name: str) -> None:
         except (OSError, ValueError, RecursionError) as error:
             raise ModelNotReady(
                 code="model_config",
-                rule=f"{file} must be readable JSON.",
+                rule=message("{file} must be readable JSON.", file=file),
                 value=f"{name}: {type(error).__name__}: {str(error)[:200]}",
-                remedy="Export or pull the model again.",
+                remedy=message("Export or pull the model again."),
             ) from error
         if refused:
             raise ModelNotReady(
                 code="model_code",
-                rule="A model's configuration describes it and names no code to run.",
-                value=f"{name}'s {file} has {', '.join(refused)[:200]}",
-                remedy="Do not use this model, or remove the key if you know what it is for.",
+                rule=message("A model's configuration describes it and names no code to run."),
+                value=message(
+                    "{name}'s {file} has {names}",
+                    name=name,
+                    file=file,
+                    names=", ".join(refused)[:200],
+                ),
+                remedy=message(
+                    "Do not use this model, or remove the key if you know what it is for."
+                ),
             )
 
 
@@ -162,10 +189,13 @@ def _require_sound_weights(directory: Path, name: str) -> None:
     except BROKEN as error:
         raise ModelNotReady(
             code="model_weights",
-            rule=f"model.safetensors begins with a header of at most {MAX_HEADER_BYTES:,} bytes "
-            "that describes all that follows.",
+            rule=message(
+                "model.safetensors begins with a header of at most {bytes:,} "
+                "bytes that describes all that follows.",
+                bytes=MAX_HEADER_BYTES,
+            ),
             value=f"{name}: {str(error)[:200]}",
-            remedy="Export or pull the model again.",
+            remedy=message("Export or pull the model again."),
         ) from error
 
 
@@ -184,10 +214,14 @@ def _require_fitting_stars(artefact: Artefact) -> None:
     except BROKEN as error:
         raise ModelNotReady(
             code="star_head_broken",
-            rule=f"{STAR_HEAD} holds weight ({len(RATINGS)}, features) and bias "
-            f"({len(RATINGS)},), of the features that the model's last layer reads.",
+            rule=message(
+                "{star_head} holds weight ({count}, features) and bias ({count},), of the "
+                "features that the model's last layer reads.",
+                star_head=STAR_HEAD,
+                count=len(RATINGS),
+            ),
             value=f"{artefact.name}: {type(error).__name__}: {str(error)[:200]}",
-            remedy="Export or pull the model again.",
+            remedy=message("Export or pull the model again."),
         ) from error
 
 
@@ -207,8 +241,10 @@ def _shapes_in(file: Path) -> dict[str, list[int]]:
 
 
 def _labels(directory: Path, name: str) -> tuple[str, ...]:
-    rule = "config.json describes a sequence classifier with its labels in id2label."
-    remedy = "Fine-tune the model for classification first: manage.py finetune --base-model ..."
+    rule = message("config.json describes a sequence classifier with its labels in id2label.")
+    remedy = message(
+        "Fine-tune the model for classification first: manage.py finetune --base-model ..."
+    )
     try:
         config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
         architectures = config.get("architectures") or ["none"]
@@ -218,4 +254,16 @@ def _labels(directory: Path, name: str) -> tuple[str, ...]:
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ModelNotReady(
             code="model_config", rule=rule, value=f"{name}: {error}", remedy=remedy
+        ) from error
+
+
+def _pairs(directory: Path, name: str) -> bool:
+    try:
+        return reads_pairs(metrics_of(directory))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise ModelNotReady(
+            code="model_metrics",
+            rule=message("{file} must be readable JSON.", file=METRICS),
+            value=f"{name}: {type(error).__name__}: {str(error)[:200]}",
+            remedy=message("Export or pull the model again."),
         ) from error

@@ -9,6 +9,8 @@ from django.utils.http import content_disposition_header
 from classifier.bulk.errors import TableError
 from classifier.exceptions import ClassifierError
 from classifier.files import pieces
+from classifier.jobs.job import STATES
+from classifier.messages import message
 from classifier.models import BulkJob
 from classifier.uploads import FIELD, UploadRefused
 
@@ -21,7 +23,7 @@ CONTENT_TYPES = {
 }
 RETRY_SECONDS = 30  # when too many files wait; by then one may be done
 
-_STATUSES = {
+STATUSES = {
     "bulk_too_large": 413,
     "bulk_queue_full": 503,
     "bulk_not_over": 409,
@@ -39,7 +41,7 @@ class ResultNotThere(ClassifierError):
 def status_of(error: ClassifierError) -> int:
     if isinstance(error, UploadRefused):
         return error.status
-    return _STATUSES.get(error.code, 400)
+    return STATUSES.get(error.code, 400)
 
 
 def field_of(error: ClassifierError) -> str | None:
@@ -61,17 +63,22 @@ def result_response(job: BulkJob, request: HttpRequest) -> HttpResponseBase:
     if job.purged_at:
         raise ResultNotThere(
             code="bulk_purged",
-            rule="A result is there until it is deleted.",
-            value=f"it was deleted at {job.purged_at.isoformat(timespec='seconds')}",
-            remedy="Send the file again.",
+            rule=message("A result is there until it is deleted."),
+            value=message(
+                "it was deleted at {time}",
+                time=job.purged_at.isoformat(timespec="seconds"),
+            ),
+            remedy=message("Send the file again."),
         )
     file = job.result
     if file is None:
         raise ResultNotThere(
             code="bulk_not_ready",
-            rule="A result is there once its job has succeeded.",
-            value=f"a job that is {job.status}",
-            remedy="Retry it, or send the file again." if job.is_over else "Ask again later.",
+            rule=message("A result is there once its job has succeeded."),
+            value=message("a job that is {status}", status=STATES[job.Status(job.status)]),
+            remedy=message("Retry it, or send the file again.")
+            if job.is_over
+            else message("Ask again later."),
         )
     etag = f'"{file.sha256}"'
     if unchanged := get_conditional_response(request, etag=etag):

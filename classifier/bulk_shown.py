@@ -6,15 +6,23 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import QuerySet
 from django.utils.text import Truncator
+from django.utils.translation import gettext, ngettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from classifier.bulk_jobs.coordination import RATING, SPLITTING, WRITING
 from classifier.bulk_jobs.progress import progress_of
 from classifier.bulk_jobs.served import WAITS_FOR_MODEL
 from classifier.jobs.progress import Progress
+from classifier.messages import from_data, message, told
 from classifier.models import BulkJob
 from classifier.ratings import LOWEST
 
-STAGES = {SPLITTING: "Reading the file", RATING: "Rating", WRITING: "Writing the result"}
+STAGES = {
+    SPLITTING: _("Reading the file"),
+    RATING: pgettext_lazy("what is done now", "Rating"),
+    WRITING: _("Writing the result"),
+}
+SUCCEEDED, FAILED = BulkJob.Status.SUCCEEDED, BulkJob.Status.FAILED
 ANNOUNCED = 10  # percent between two things said to those who hear the page
 POSITIVE_FROM = 6
 CHART_HEIGHT = 120  # of the highest bar, in the picture's own units
@@ -59,14 +67,25 @@ class ShownJob:
     def stage(self) -> str:
         job = self.job
         if job.is_over:
-            return {"succeeded": "Done", "failed": "Failed", "cancelled": "Cancelled"}[job.status]
+            return str(
+                {SUCCEEDED: _("Done"), FAILED: _("Failed")}.get(
+                    job.Status(job.status), _("Cancelled")
+                )
+            )
         if job.cancel_requested:
-            return "Stopping"
+            return gettext("Stopping")
         if job.status == job.Status.RUNNING:
-            return STAGES.get(job.stage, "Starting")
+            return str(STAGES.get(job.stage, _("Starting")))
         if job.stage == WAITS_FOR_MODEL:
-            return "Waiting for a model"
-        return "Waiting for its next turn" if job.attempt else "Waiting for a worker"
+            return gettext("Waiting for a model")
+        if job.attempt:
+            return gettext("Waiting for its next turn")
+        return gettext("Waiting for a worker")
+
+    @property
+    def error(self) -> str:
+        """Why it failed or waits."""
+        return told(self.job.error)
 
     @property
     def waits(self) -> bool:
@@ -84,16 +103,25 @@ class ShownJob:
         seconds = self.progress.seconds_left
         if seconds is None or self.job.cancel_requested:
             return ""
-        return f"about {_duration(seconds)}" if seconds >= 10 else "a few seconds"
+        if seconds < 10:
+            return gettext("a few seconds")
+        return gettext("about {duration}").format(duration=_duration(seconds))
 
     @property
     def announcement(self) -> str:
         """What is read aloud when it changes: seldom enough to bear."""
         if self.job.status == self.job.Status.SUCCEEDED:
-            return f"Done: {self.job.rated_rows:,} rows rated, {self.job.bad_rows:,} bad."
+            return told(
+                message(
+                    "Done: {rated:,} rows rated, {bad:,} bad.",
+                    rated=self.job.rated_rows,
+                    bad=self.job.bad_rows,
+                )
+            )
         if self.percent is None or self.job.is_over:
             return f"{self.stage}."
-        return f"{self.stage}: {self.percent // ANNOUNCED * ANNOUNCED} percent."
+        percent = self.percent // ANNOUNCED * ANNOUNCED
+        return gettext("{stage}: {percent} percent.").format(stage=self.stage, percent=percent)
 
     @property
     def title(self) -> str:
@@ -153,7 +181,10 @@ class Summary:
             mean_rating=total / rated if rated else None,
             positive_share=positive / rated if rated else None,
             ratings=job.ratings,
-            bad_rows=[(row, reason) for row, reason in job.bad_row_reasons[:SHOWN_BAD_ROWS]],
+            bad_rows=[
+                (row, told(from_data(reason)))
+                for row, reason in job.bad_row_reasons[:SHOWN_BAD_ROWS]
+            ],
         )
 
     @property
@@ -183,11 +214,14 @@ class Summary:
 
 def _duration(seconds: float) -> str:
     """In the largest unit of which there are two or more."""
-    for size, unit in ((3600, "hour"), (60, "minute")):
-        if seconds >= 2 * size:
-            return f"{round(seconds / size)} {unit}s"
+    if seconds >= 2 * 3600:
+        count = round(seconds / 3600)
+        return ngettext("{count} hour", "{count} hours", count).format(count=count)
+    if seconds >= 2 * 60:
+        count = round(seconds / 60)
+        return ngettext("{count} minute", "{count} minutes", count).format(count=count)
     count = max(1, round(seconds))
-    return f"{count} second{'s' if count > 1 else ''}"
+    return ngettext("{count} second", "{count} seconds", count).format(count=count)
 
 
 def shown_jobs() -> "QuerySet[BulkJob]":

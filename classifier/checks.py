@@ -3,12 +3,14 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Info, Warning, register
 
 from classifier.artefact import open_artefact
 from classifier.engines import DEVICES, KINDS
 from classifier.exceptions import ModelNotReady
+from classifier.models.api_keys import KEY_CHOICES
 from classifier.rating_file import CHOICES
+from classifier.text_language import is_available
 
 
 @register()
@@ -55,10 +57,63 @@ def engine_device_and_rating_are_known(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+@register()
+def access_is_clear(**kwargs: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if settings.API_KEYS not in KEY_CHOICES:
+        found.append(
+            Error(
+                f"API_KEYS must be {' or '.join(KEY_CHOICES)}, but it is {settings.API_KEYS!r}.",
+                hint="Try its default, optional.",
+                id="classifier.E005",
+            )
+        )
+    found += [
+        Error(
+            f"{name} must be 0 or more, but it is {getattr(settings, name)}.",
+            hint="0 is for none.",
+            id="classifier.E006",
+        )
+        for name in ("RATE_LIMIT", "NUM_PROXIES")
+        if getattr(settings, name) < 0
+    ]
+    return found
+
+
+@register(deploy=True)
+def translations_are_compiled(**kwargs: Any) -> list[CheckMessage]:
+    from reviewsite.catalogue import LANGUAGES, is_compiled  # what it needs, no request does
+
+    if all(map(is_compiled, LANGUAGES)):
+        return []
+    return [
+        Warning(
+            "The catalogues of translations must be compiled, but they are not as they are now.",
+            hint="Run: python manage.py compilemessages",
+            id="classifier.W005",
+        )
+    ]
+
+
+@register(deploy=True)
+def languages_are_detected(**kwargs: Any) -> list[CheckMessage]:
+    if is_available():
+        return []
+    return [
+        Info(
+            "The package pycld2 says in which language a text is, but it is not there: the "
+            "language of every text is unknown.",
+            hint="It has no wheel for this kind of machine; with a C++ compiler: pip install "
+            "pycld2",
+            id="classifier.I006",
+        )
+    ]
+
+
 @register(deploy=True)
 def model_is_there(**kwargs: Any) -> list[CheckMessage]:
     try:
-        open_artefact(settings.CLASSIFIER_MODEL, models_dir=settings.MODELS_DIR).positive_index()
+        open_artefact(settings.CLASSIFIER_MODEL, models_dir=settings.MODELS_DIR)
     except ModelNotReady as error:
         return [
             Error(f"{error.rule} Found: {error.value}.", hint=error.remedy, id="classifier.E003")

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.ratings import Sentiment, sentiment_of
+from classifier.windows import softmax
+
 
 @dataclass(frozen=True)
 class Classification:
@@ -13,9 +16,9 @@ class Classification:
     label: str
     score: float
     """Softmax probability of `label`, 0..1."""
-    positive_probability: float
-    """P(POSITIVE), 0..1."""
-    rating: int
+    positive_probability: float | None
+    """P(POSITIVE), 0..1; None of a model with other labels, as the rating."""
+    rating: int | None
     """1 (worst) .. 10 (best)."""
     windows: int
     """In how many overlapping windows the text was read."""
@@ -23,6 +26,20 @@ class Classification:
     rating_high: int | None = None
     """Ends of the interval, both in it, that holds the rating people would give in 80 % of all
     reviews; None where the model's ratings are its confidence alone."""
+    labels: tuple[str, ...] = ()
+    """Every label that the model tells apart."""
+    logits: tuple[float, ...] = ()
+    """The model's own output for each of `labels`."""
+
+    @property
+    def sentiment(self) -> Sentiment:
+        """P(POSITIVE) and rating; ValueError of a model with other labels."""
+        return sentiment_of(self.positive_probability, self.rating)
+
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """Of each label, 0..1, in the order of the model's outputs."""
+        return dict(zip(self.labels, softmax(np.array(self.logits)).tolist(), strict=True))
 
 
 @dataclass(frozen=True)

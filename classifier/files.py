@@ -13,6 +13,7 @@ from django.db.models.fields.reverse_related import ForeignObjectRel
 
 from classifier.jobs import persistently
 from classifier.jobs.database import from_now
+from classifier.messages import message
 from classifier.models import FilePiece, StoredFile
 
 PIECE_BYTES = 1024 * 1024
@@ -193,5 +194,5 @@ def _piece(file: StoredFile, number: int) -> bytes:
     )
     content = persistently(held.first)
     if content is None:
-        raise FileNotFoundError(f"{file.name} has been deleted.")
+        raise FileNotFoundError(message("{name} has been deleted.", name=file.name))
     return bytes(content)

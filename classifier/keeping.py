@@ -21,6 +21,7 @@ from django.db import (
 )
 
 from classifier.batching import Batcher
+from classifier.model_store import version_of
 from classifier.models import ModelVersion, Prediction
 from classifier.predictor import Predictor
 
@@ -47,9 +48,7 @@ def keep(predictions: Sequence[Prediction], predictor: Predictor) -> None:
 def _version_of(predictor: Predictor) -> ModelVersion:
     version = _versions.get(predictor)
     if version is None:
-        version, _ = ModelVersion.objects.get_or_create(
-            name=predictor.name, revision=predictor.revision
-        )
+        version = version_of(predictor.name, predictor.revision, predictor.task)
         _versions[predictor] = version
     return version
 
@@ -95,7 +94,7 @@ def _columns() -> list[tuple[str, Callable[[Any, Any], Any] | None]]:
             field.attname,
             # Strings, numbers and truth values are passed on as they are.
             field.get_db_prep_save
-            if isinstance(field, models.UUIDField | models.DateTimeField)
+            if isinstance(field, models.UUIDField | models.DateTimeField | models.JSONField)
             else None,
         )
         for field in Prediction._meta.concrete_fields

@@ -11,6 +11,9 @@ CACHE_MISSES = Counter("reviewsite_cache_misses", "Texts that the model had to r
 INFERENCE = Histogram(
     "reviewsite_inference_seconds", "Reading the texts of one request.", buckets=BUCKETS
 )
+EXPLANATION = Histogram(
+    "reviewsite_explanation_seconds", "Reading the parts of one text.", ["method"], buckets=BUCKETS
+)
 KEEPING = Histogram(
     "reviewsite_keeping_seconds", "Writing the predictions of one request.", buckets=BUCKETS
 )

@@ -12,6 +12,7 @@ OPTIONAL_FILES = (STAR_HEAD, RATING)  # they change answers, where a model has t
 GRAPH = "onnx/model_int8.onnx"  # made from the files above by manage.py export_model
 METRICS = "metrics.json"
 ONNX_FACTS = "onnx"  # key in it: what came of the last export
+PICTURES = "pictures"  # key in it: the points of the curves that the model page draws
 
 
 class Revisions(NamedTuple):

@@ -10,8 +10,10 @@ from django.db import DatabaseError, connection
 
 from classifier.artefact import Artefact, open_artefact
 from classifier.exceptions import ModelNotReady
+from classifier.messages import message
 from classifier.models import ModelVersion
 from classifier.shared_models import unpack
+from classifier.task import Task
 
 FOLDER = "versions"  # under MODELS_DIR
 
@@ -19,6 +21,19 @@ FOLDER = "versions"  # under MODELS_DIR
 def directory_of(version: ModelVersion) -> Path:
     """Where the files of a version are kept on this host, if they are."""
     return Path(settings.MODELS_DIR) / FOLDER / f"{version.name}-{version.revision}"
+
+
+def version_of(name: str, revision: str, task: Task) -> ModelVersion:
+    """The row of a model, written when it is first needed."""
+    version, _ = ModelVersion.objects.get_or_create(
+        name=name,
+        revision=revision,
+        defaults={
+            "labels": None if task.rated else list(task.labels),
+            "reads_pairs": task.pairs,
+        },
+    )
+    return version
 
 
 def keep_files(version: ModelVersion, artefact: Artefact) -> Path:
@@ -60,10 +75,14 @@ def artefact_of(version: ModelVersion) -> Artefact:
     if not directory.is_dir() and not _unpacked(version, directory) and not directory.is_dir():
         raise ModelNotReady(
             code="version_missing",
-            rule="The files of a model version are kept under MODELS_DIR, or in the database.",
-            value=f"neither has those of {version}",
-            remedy="Register the model again: python manage.py activate_model NAME, or set "
-            "SHARE_MODELS on the host that has it.",
+            rule=message(
+                "The files of a model version are kept under MODELS_DIR, or in the database."
+            ),
+            value=message("neither has those of {version}", version=version),
+            remedy=message(
+                "Register the model again: python manage.py activate_model NAME, or set "
+                "SHARE_MODELS on the host that has it."
+            ),
         )
     artefact = replace(open_artefact(directory, models_dir=settings.MODELS_DIR), name=version.name)
     _require_digest(artefact, version)
@@ -88,9 +107,11 @@ def _unpacked(version: ModelVersion, directory: Path) -> bool:
     except OSError as error:
         raise ModelNotReady(
             code="version_not_stored",
-            rule="A version that this host lacks is fetched into its MODELS_DIR.",
-            value=f"{version} cannot be written there: {error}",
-            remedy="Make room, or let this process write there.",
+            rule=message("A version that this host lacks is fetched into its MODELS_DIR."),
+            value=message(
+                "{version} cannot be written there: {error}", version=version, error=error
+            ),
+            remedy=message("Make room, or let this process write there."),
         ) from error
 
 
@@ -113,8 +134,13 @@ def _require_digest(artefact: Artefact, version: ModelVersion) -> None:
     if (revision := artefact.revision()) != version.revision:
         raise ModelNotReady(
             code="version_changed",
-            rule="The kept files of a model version never change.",
-            value=f"those of {version} have the digest {revision}",
-            remedy="Restore them from a backup, or delete the directory "
-            f"{artefact.directory.name} and register the model again.",
+            rule=message("The kept files of a model version never change."),
+            value=message(
+                "those of {version} have the digest {revision}", version=version, revision=revision
+            ),
+            remedy=message(
+                "Restore them from a backup, or delete the directory {name} and register the "
+                "model again.",
+                name=artefact.directory.name,
+            ),
         )

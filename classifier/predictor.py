@@ -16,11 +16,14 @@ from classifier.artefact import Artefact, open_artefact
 from classifier.classification import Classification, Outputs
 from classifier.engines import AUTO, CPU, Engine, open_engine
 from classifier.exceptions import ModelNotReady
+from classifier.labels import POSITIVE
+from classifier.messages import message
 from classifier.model_files import revisions_of
 from classifier.model_store import active_version, artefact_of
 from classifier.models import ModelVersion
 from classifier.rating_file import OF_MODEL, RatingFile, read_rating_file
 from classifier.shared_models import fetch
+from classifier.task import Task
 from classifier.windows import combine, softmax
 
 logger = logging.getLogger(__name__)
@@ -50,6 +53,10 @@ class Predictor:
         self.rating = rating
         self._engine = engine
 
+    @property
+    def engine(self) -> Engine:
+        return self._engine
+
     def outputs(
         self,
         texts: Sequence[str],
@@ -76,34 +83,87 @@ class Predictor:
         if not all(np.isfinite(each).all() for each in (logits, *stars)):
             raise ModelNotReady(
                 code="model_broken",
-                rule="A model's outputs must be finite numbers.",
-                value=f"{self.name} gave NaN or infinity",
-                remedy="Train it again at a lower --learning-rate, or serve another model.",
+                rule=message("A model's outputs must be finite numbers."),
+                value=message("{name} gave NaN or infinity", name=self.name),
+                remedy=message(
+                    "Train it again at a lower --learning-rate, or serve another model."
+                ),
             )
         return Outputs(logits, star_logits, [len(windows.tokens) for windows in read])
 
-    def classify(self, texts: Sequence[str]) -> list[Classification]:
-        """One classification a text, in their order.
+    def require_single_texts(self) -> None:
+        """
+        Raises:
+            ModelNotReady: the model reads pairs, where only one text is at hand.
+        """
+        if self.task.pairs:
+            raise ModelNotReady(
+                code="model_reads_pairs",
+                rule=message("What rates files and lists of reviews reads one text at a time."),
+                value=message("{name} reads pairs of texts", name=self.name),
+                remedy=message(
+                    "Send pairs to /api/predict, or let a model be served that reads one text."
+                ),
+            )
+
+    def require_reviews(self) -> None:
+        """
+        Raises:
+            ModelNotReady: the model is not one that rates a review by its sentiment.
+        """
+        self.require_single_texts()
+        self.artefact.positive_index()
+
+    def count_tokens(self, text: str) -> int:
+        """How many tokens the model reads of a text, the special ones left out."""
+        return self._engine.count_tokens(text)
+
+    @property
+    def task(self) -> Task:
+        """What the model is asked for."""
+        return self.artefact.task
+
+    def classify(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None
+    ) -> list[Classification]:
+        """One classification a text, in their order; with a rating where the task has one.
+
+        Args:
+            pairs: the second text of each, or None.
 
         Raises:
-            ModelNotReady: the model's labels are not the two sentiments, or it gave NaN.
+            WrongPair: the model reads pairs and there are none, or the other way round.
+            ModelNotReady: the model gave NaN.
         """
-        positive = self.artefact.positive_index()
-        said = self.outputs(texts)
+        task = self.task
+        task.require_pairs(pairs is not None)
+        positive = self.artefact.positive_index() if task.rated else None
+        said = self.outputs(texts, pairs)
         stars = [None] * len(texts) if said.star_logits is None else said.star_logits.tolist()
         return [
-            self._classification(softmax(row), positive, count, star_logits)
+            self._classification(row, positive, count, star_logits)
             for row, count, star_logits in zip(said.logits, said.windows, stars, strict=True)
         ]
 
     def _classification(
         self,
-        probabilities: NDArray[np.float64],
-        positive: int,
+        logits: NDArray[np.float64],
+        positive: int | None,
         windows: int,
         star_logits: Sequence[float] | None,
     ) -> Classification:
+        probabilities = softmax(logits)
         winner = int(probabilities.argmax())
+        if positive is None:
+            return Classification(
+                label=self.artefact.labels[winner],
+                score=float(probabilities[winner]),
+                positive_probability=None,
+                rating=None,
+                windows=windows,
+                labels=self.artefact.labels,
+                logits=tuple(logits.tolist()),
+            )
         positive_probability = float(probabilities[positive])
         rating = self.rating.rating_map.rate(positive_probability, star_logits)
         return Classification(
@@ -114,6 +174,8 @@ class Predictor:
             windows=windows,
             rating_low=rating.low,
             rating_high=rating.high,
+            labels=self.artefact.labels,
+            logits=tuple(logits.tolist()),
         )
 
 
@@ -142,7 +204,7 @@ def load_predictor(model: str | Path, *, models_dir: Path, name: str = "") -> Pr
         name: what it is called, where its directory is called something else.
 
     Raises:
-        ModelNotReady: it is missing, broken or not a sentiment classifier.
+        ModelNotReady: it is missing or broken.
     """
     artefact = open_artefact(model, models_dir=models_dir)
     return load_artefact(replace(artefact, name=name or artefact.name))
@@ -157,7 +219,7 @@ def load_artefact(artefact: Artefact) -> Predictor:
             device=settings.CLASSIFIER_DEVICE,
             rating=settings.CLASSIFIER_RATING,
         )
-        predictor.classify(WARM_UP)
+        predictor.classify(WARM_UP, WARM_UP if predictor.task.pairs else None)
     except ModelNotReady:
         raise
     except Exception as error:
@@ -165,12 +227,14 @@ def load_artefact(artefact: Artefact) -> Predictor:
         logger.exception("The model %s cannot be loaded", artefact.name)
         raise ModelNotReady(
             code="model_broken",
-            rule="The model that is served must load and rate a text.",
+            rule=message("The model that is served must load and rate a text."),
             value=f"{artefact.name}: {type(error).__name__}: {str(error).splitlines()[0][:200]}"
             if str(error)
             else f"{artefact.name}: {type(error).__name__}",
-            remedy="Remove its directory and install or train it again "
-            "(the starter: python manage.py install_starter).",
+            remedy=message(
+                "Remove its directory and install or train it again "
+                "(the starter: python manage.py install_starter)."
+            ),
         ) from error
     return predictor
 
@@ -182,17 +246,37 @@ def load_version(version: ModelVersion) -> Predictor:
         ModelNotReady: as load_predictor; or it says something else than when it was registered.
     """
     predictor = load_artefact(artefact_of(version))
-    said = predictor.classify([text for text, _ in version.golden])
-    for one, (text, expected) in zip(said, version.golden, strict=True):
-        if abs(one.positive_probability - expected) > GOLDEN_TOLERANCE:
+    texts = [text for text, _ in version.golden]
+    said = predictor.classify(texts, texts if predictor.task.pairs else None)
+    for one, (text, known) in zip(said, version.golden, strict=True):
+        given, expected = _farthest(one, known)
+        if abs(given - expected) > GOLDEN_TOLERANCE:
             raise ModelNotReady(
                 code="golden_missed",
-                rule="A version says of the golden reviews what it said when it was registered.",
-                value=f"{version} gives {one.positive_probability:.3f} in place of {expected:.3f} "
-                f"to {text!r}",
-                remedy="Check CLASSIFIER_ENGINE and the model's graph: manage.py export_model.",
+                rule=message(
+                    "A version says of the golden reviews what it said when it was registered."
+                ),
+                value=message(
+                    "{version} gives {positive_probability:.3f} in place of {expected:.3f} to "
+                    "{text!r}",
+                    version=version,
+                    positive_probability=given,
+                    expected=expected,
+                    text=text,
+                ),
+                remedy=message(
+                    "Check CLASSIFIER_ENGINE and the model's graph: manage.py export_model."
+                ),
             )
     return predictor
+
+
+def _farthest(said: Classification, known: float | dict[str, float]) -> tuple[float, float]:
+    """A label's probability now and when it was known: of the label that differs most."""
+    wanted = known if isinstance(known, dict) else {POSITIVE: known}
+    given = said.probabilities
+    label = max(wanted, key=lambda name: abs(given.get(name, 0.0) - wanted[name]))
+    return given.get(label, 0.0), wanted[label]
 
 
 class PredictorHolder:
@@ -286,9 +370,9 @@ def _load_served() -> Predictor:
     except Error as error:
         raise ModelNotReady(
             code="database_not_ready",
-            rule="The database says which model version is active.",
-            value=f"it does not answer: {type(error).__name__}",
-            remedy="Wait, or start it; the model is then loaded without a restart.",
+            rule=message("The database says which model version is active."),
+            value=message("it does not answer: {error}", error=type(error).__name__),
+            remedy=message("Wait, or start it; the model is then loaded without a restart."),
         ) from error
     if version:
         return load_version(version)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from classifier.exceptions import ModelNotReady
+from classifier.messages import message
 from classifier.model_files import RATING, STAR_HEAD
 from classifier.ratings import ConfidenceMap, ProbabilityMap, RatingMap, StarRule
 from classifier.windows import RULE, RULES
@@ -48,9 +49,9 @@ def read_rating_file(directory: Path, *, choice: str = OF_MODEL) -> RatingFile:
     if choice not in CHOICES:
         raise ModelNotReady(
             code="rating_unknown",
-            rule=f"CLASSIFIER_RATING is one of {', '.join(CHOICES)}.",
+            rule=message("CLASSIFIER_RATING is one of {names}.", names=", ".join(CHOICES)),
             value=repr(choice[:50]),
-            remedy=f"Set it to one of them, or unset it for {OF_MODEL}.",
+            remedy=message("Set it to one of them, or unset it for {usual}.", usual=OF_MODEL),
         )
     file = directory / RATING
     if not file.is_file():
@@ -63,17 +64,26 @@ def read_rating_file(directory: Path, *, choice: str = OF_MODEL) -> RatingFile:
     ) as error:
         raise ModelNotReady(
             code="model_rating",
-            rule=f"{RATING} describes a map: probability with rating, low and high, stars with "
-            f"exact_weight, middle and interval_mass, or confidence; and perhaps a {WINDOW_RULE}.",
+            rule=message(
+                "{rating} describes a map: probability with rating, low and high, stars with "
+                "exact_weight, middle and interval_mass, or confidence; and perhaps a "
+                "{window_rule}.",
+                rating=RATING,
+                window_rule=WINDOW_RULE,
+            ),
             value=f"{directory.name}: {type(error).__name__}: {str(error)[:200]}",
-            remedy="Fit it again (manage.py calibrate), or remove it to rate by confidence.",
+            remedy=message(
+                "Fit it again (manage.py calibrate), or remove it to rate by confidence."
+            ),
         ) from error
     if isinstance(found.rating_map, StarRule) and not (directory / STAR_HEAD).is_file():
         raise ModelNotReady(
             code="star_head_missing",
-            rule=f"A map of stars needs the star head beside it, {STAR_HEAD}.",
-            value=f"{directory.name} has none",
-            remedy="Export or pull the model again.",
+            rule=message(
+                "A map of stars needs the star head beside it, {star_head}.", star_head=STAR_HEAD
+            ),
+            value=message("{name} has none", name=directory.name),
+            remedy=message("Export or pull the model again."),
         )
     return found if choice == OF_MODEL else replace(found, rating_map=ConfidenceMap())
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from classifier.labels import NEGATIVE, POSITIVE
 
@@ -29,6 +29,26 @@ class Rating:
     high: int | None = None
     """Ends of the interval, both in it and `value` between them, that holds the rating people
     would give in 80 % of all reviews; None for the confidence alone."""
+
+
+class Sentiment(NamedTuple):
+    """What a model of the two sentiments says of a text beside the label."""
+
+    positive_probability: float
+    """P(POSITIVE), 0..1."""
+    rating: int
+    """1 (worst) .. 10 (best)."""
+
+
+def sentiment_of(positive_probability: float | None, rating: int | None) -> Sentiment:
+    """Both, of an answer that has them.
+
+    Raises:
+        ValueError: it has not, being of a model with other labels.
+    """
+    if positive_probability is None or rating is None:
+        raise ValueError("A model with other labels gives neither P(POSITIVE) nor a rating.")
+    return Sentiment(positive_probability, rating)
 
 
 class RatingMap(Protocol):

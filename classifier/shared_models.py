@@ -11,6 +11,7 @@ from django.db import Error
 from classifier.artefact import STARTER, open_artefact
 from classifier.exceptions import ModelNotReady
 from classifier.files import FileWriter, delete_stored, open_stored
+from classifier.messages import message
 from classifier.models import ModelVersion
 
 logger = logging.getLogger(__name__)
@@ -71,9 +72,14 @@ def unpack(version: ModelVersion, target: Path) -> bool:
         if revision != version.revision:
             raise ModelNotReady(
                 code="model_changed",
-                rule="A model's files must have the digest that they were shared with.",
-                value=f"{name} has {revision} in place of {version.revision}",
-                remedy="Share it again: train it once more, or pull it from the Hub.",
+                rule=message("A model's files must have the digest that they were shared with."),
+                value=message(
+                    "{name} has {revision} in place of {expected}",
+                    name=name,
+                    revision=revision,
+                    expected=version.revision,
+                ),
+                remedy=message("Share it again: train it once more, or pull it from the Hub."),
             )
         directory.chmod(0o755)  # mkdtemp's own would keep other users out
         try:

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from classifier.exceptions import ModelNotReady
+from classifier.messages import message
 from classifier.model_files import STAR_HEAD
 from classifier.ratings import RATINGS
 
@@ -52,9 +53,13 @@ def read_star_head(directory: Path) -> StarHead | None:
     except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise ModelNotReady(
             code="star_head_broken",
-            rule=f"{STAR_HEAD} holds weight ({STARS}, features) and bias ({STARS},), all finite.",
+            rule=message(
+                "{star_head} holds weight ({stars}, features) and bias ({stars},), all finite.",
+                star_head=STAR_HEAD,
+                stars=STARS,
+            ),
             value=f"{directory.name}: {type(error).__name__}: {str(error)[:200]}",
-            remedy="Export or pull the model again.",
+            remedy=message("Export or pull the model again."),
         ) from error
     return head
 
@@ -80,9 +85,9 @@ def last_linear(model: nn.Module, outputs: int) -> tuple[nn.Module, str]:
     if not names:
         raise ModelNotReady(
             code="star_head_place",
-            rule="A star head stands beside a classifier's last linear layer.",
-            value=f"no linear layer has {outputs} outputs",
-            remedy="Use a model of BERT's kind.",
+            rule=message("A star head stands beside a classifier's last linear layer."),
+            value=message("no linear layer has {outputs} outputs", outputs=outputs),
+            remedy=message("Use a model of BERT's kind."),
         )
     parent, _, name = names[-1].rpartition(".")
     return model.get_submodule(parent), name
@@ -105,9 +110,13 @@ def widen(model: Any, head: StarHead | None = None) -> None:
     if head is not None and head.weight.shape[1] != features:
         raise ModelNotReady(
             code="star_head_broken",
-            rule="A star head reads the features that the model's last layer reads.",
-            value=f"{head.weight.shape[1]} features, but the model has {features}",
-            remedy="Export or pull the model again, with its own star head.",
+            rule=message("A star head reads the features that the model's last layer reads."),
+            value=message(
+                "{found} features, but the model has {features}",
+                found=head.weight.shape[1],
+                features=features,
+            ),
+            remedy=message("Export or pull the model again, with its own star head."),
         )
     wide = nn.Linear(features, labels + STARS).to(narrow_layer.weight)
     with torch.no_grad():

@@ -2,10 +2,12 @@
 
 import logging
 
+from django.contrib.sessions.backends.db import SessionStore
+
 from classifier import services
 from classifier.bulk_jobs import retention, work
 from classifier.exceptions import ModelNotReady
-from classifier.models import ModelVersion
+from classifier.models import IdempotentRequest, ModelVersion, RateWindow
 from classifier.versions import answers
 from reviewsite.celery import app
 
@@ -18,6 +20,9 @@ TURN = 10.0  # seconds; a file waits no longer for a comparison
 def purge_expired_texts() -> None:
     logger.info("Purged the texts of %s predictions", services.purge_expired_texts())
     logger.info("Purged the files of %s bulk jobs", retention.purge_expired())
+    logger.info("Purged %s idempotent requests", IdempotentRequest.objects.purge())
+    logger.info("Purged %s counts of requests", RateWindow.objects.purge())
+    SessionStore.clear_expired()  # one of each visitor who had a review rated
 
 
 @app.task

@@ -3,6 +3,7 @@
 import re
 
 from classifier.exceptions import InvalidText
+from classifier.messages import counted, message
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -23,51 +24,59 @@ def clean_review_text(text: object, *, max_chars: int | None = None) -> str:
     if not isinstance(text, str):
         raise InvalidText(
             code="text_type",
-            rule="A text must be a string.",
+            rule=message("A text must be a string."),
             value=json_type(text),
-            remedy='Send the review in quotes: {"text": "..."}.',
+            remedy=message('Send the review in quotes: {"text": "..."}.'),
         )
     if max_chars is not None and len(text) > max_chars:
         raise InvalidText(
             code="text_too_long",
-            rule=f"A text may have {max_chars:,} characters at most.",
-            value=f"{len(text):,} characters",
-            remedy="Shorten it, or send it in parts.",
+            rule=message("A text may have {most:,} characters at most.", most=max_chars),
+            value=counted("{count:,} character", "{count:,} characters", count=len(text)),
+            remedy=message("Shorten it, or send it in parts."),
         )
     cleaned = text.strip()
     if not cleaned:
         raise InvalidText(
             code="text_blank",
-            rule="A text must have at least one character that is not white space.",
-            value=f"white space alone ({len(text)})" if text else "an empty text",
-            remedy="Send the review itself.",
+            rule=message("A text must have at least one character that is not white space."),
+            value=message("white space alone ({count})", count=len(text))
+            if text
+            else message("an empty text"),
+            remedy=message("Send the review itself."),
         )
     if "\0" in text:
         raise InvalidText(
             code="text_nul",
-            rule="A text must not contain the NUL character.",
-            value=f"NUL at position {text.index(chr(0))}",
-            remedy="Remove it; it often comes from reading a binary file or UTF-16 as text.",
+            rule=message("A text must not contain the NUL character."),
+            value=message("NUL at position {place}", place=text.index(chr(0))),
+            remedy=message(
+                "Remove it; it often comes from reading a binary file or UTF-16 as text."
+            ),
         )
     if surrogate := _SURROGATE.search(text):
         raise InvalidText(
             code="text_surrogate",
-            rule="A text must be valid Unicode, without lone surrogates.",
-            value=f"U+{ord(surrogate.group()):04X} at position {surrogate.start()}",
-            remedy="Decode the text as UTF-8 before sending it.",
+            rule=message("A text must be valid Unicode, without lone surrogates."),
+            value=message(
+                "U+{code:04X} at position {place}",
+                code=ord(surrogate.group()),
+                place=surrogate.start(),
+            ),
+            remedy=message("Decode the text as UTF-8 before sending it."),
         )
     return cleaned
 
 
 def json_type(value: object) -> str:
-    """What a value is in the words of JSON, such as "a list"; never the value itself."""
+    """What a value is in the words of JSON, such as message("a list"); never the value itself."""
     names = {
         type(None): "null",
-        bool: "a boolean",
-        int: "a number",
-        float: "a number",
-        str: "a string",
-        list: "a list",
-        dict: "an object",
+        bool: message("a boolean"),
+        int: message("a number"),
+        float: message("a number"),
+        str: message("a string"),
+        list: message("a list"),
+        dict: message("an object"),
     }
     return names.get(type(value), type(value).__name__)

@@ -8,9 +8,9 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, SkipFile
 from django.http import HttpRequest
-from django.template.defaultfilters import filesizeformat
 
 from classifier.exceptions import ClassifierError
+from classifier.messages import message
 
 FIELD = "file"
 READ_AWAY = 10  # times the largest file; of what is longer not even the rest is read
@@ -78,9 +78,9 @@ def receive_uploads(request: HttpRequest) -> None:
         raise UploadRefused(
             status=411,
             code="length_missing",
-            rule="A request with a file must say its length.",
-            value="Transfer-Encoding: chunked",
-            remedy="Send Content-Length, as curl -F does.",
+            rule=message("A request with a file must say its length."),
+            value=message("Transfer-Encoding: chunked"),
+            remedy=message("Send Content-Length, as curl -F does."),
         )
     length = request.META.get("CONTENT_LENGTH") or "0"
     if length.isdecimal() and int(length) > READ_AWAY * settings.BULK_MAX_BYTES:
@@ -102,16 +102,16 @@ def uploaded_file(request: HttpRequest) -> UploadedFile:
     if file is None:
         raise UploadRefused(
             code="file_missing",
-            rule=f"A request must have a file in the field {FIELD}.",
-            value="none",
-            remedy="Choose a file.",
+            rule=message("A request must have a file in the field {field}.", field=FIELD),
+            value=message("none"),
+            remedy=message("Choose a file."),
         )
     if not file.size:
         raise UploadRefused(
             code="file_empty",
-            rule="A file must have at least one byte.",
-            value="0 bytes",
-            remedy="Choose a file that has a row of column names and reviews below it.",
+            rule=message("A file must have at least one byte."),
+            value=message("0 bytes"),
+            remedy=message("Choose a file that has a row of column names and reviews below it."),
         )
     return file
 
@@ -120,19 +120,18 @@ def too_large() -> UploadRefused:
     return UploadRefused(
         status=413,
         code="file_too_large",
-        rule=f"A file may have {settings.BULK_MAX_BYTES:,} bytes "
-        f"({filesizeformat(settings.BULK_MAX_BYTES)}) at most.",
-        value="more",
-        remedy="Cut it into several files, or have the site's BULK_MAX_BYTES raised.",
+        rule=message("A file may have {bytes:,} bytes at most.", bytes=settings.BULK_MAX_BYTES),
+        value=message("more"),
+        remedy=message("Cut it into several files, or have the site's BULK_MAX_BYTES raised."),
     )
 
 
 def not_one_file() -> UploadRefused:
     return UploadRefused(
         code="files_several",
-        rule=f"A request must have one file, in the field {FIELD}.",
-        value="another file",
-        remedy="Send the files one after the other.",
+        rule=message("A request must have one file, in the field {field}.", field=FIELD),
+        value=message("another file"),
+        remedy=message("Send the files one after the other."),
     )
 
 
@@ -140,7 +139,7 @@ def _no_room() -> UploadRefused:
     return UploadRefused(
         status=507,
         code="no_room",
-        rule="The site must have room for the file.",
-        value="its disk is full",
-        remedy="Ask whoever runs the site to make room, then send the file again.",
+        rule=message("The site must have room for the file."),
+        value=message("its disk is full"),
+        remedy=message("Ask whoever runs the site to make room, then send the file again."),
     )

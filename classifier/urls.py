@@ -1,11 +1,23 @@
 from django.urls import path
 
-from classifier.views import bulk, review
+from classifier.views import bulk, compare, explanation, model, review
 
 urlpatterns = [
     path("", review.review, name="review"),
     path("predictions/<uuid:prediction_id>", review.prediction, name="prediction"),
+    path(
+        "predictions/<uuid:prediction_id>/explanation",
+        explanation.explanation,
+        name="explanation",
+    ),
     path("predictions/<uuid:prediction_id>/feedback", review.feedback, name="feedback"),
+    path("ratings", review.ratings, name="ratings"),
+    path("recent/forget", review.forget, name="forget"),
+    path("tokens", review.tokens, name="tokens"),
+    path("compare", compare.compare, name="compare"),
+    path("compare/<uuid:first_id>/<uuid:second_id>", compare.comparison, name="comparison"),
+    path("model", model.model, name="model"),
+    path("model/<int:version_id>", model.model, name="model-version"),
     path("bulk", bulk.upload, name="bulk"),
     path("bulk/uploads/<uuid:file_id>", bulk.choose, name="bulk-upload"),
     path("bulk/<uuid:job_id>", bulk.job, name="bulk-job"),

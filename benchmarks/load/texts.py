@@ -9,7 +9,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from training.config import DataConfig
-from training.data import load_split
+from training.data.splits import load_split
 
 STRATA = 16
 REVIEW_WORDS = 200
@@ -38,7 +38,7 @@ def draw_corpus(model: Path, *, datasets_dir: Path, count: int, seed: int) -> Co
 
     Raises:
         RuntimeError: there is no review of 200 words that fits the model.
-        training.reading.DataError: the data sets are not there.
+        training.data.reading.DataError: the data sets are not there.
     """
     tokenizer = open_tokenizer(model)
     reviews = _split("imdb", datasets_dir, seed=seed)

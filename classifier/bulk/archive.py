@@ -9,6 +9,7 @@ from xml.parsers import expat
 from classifier.bulk.errors import TableError
 from classifier.bulk.limits import READ_BYTES, XLSX_DIRECTORY_BYTES, XLSX_SMALL_PART_BYTES
 from classifier.bulk.view import View, buffered
+from classifier.messages import message
 
 _END_OF_DIRECTORY = b"PK\x05\x06"
 _ZIP64_LOCATOR = b"PK\x06\x07"
@@ -18,18 +19,22 @@ _LONGEST_END = 22 + 65_535  # the record and its comment
 def broken_workbook(value: str) -> TableError:
     return TableError(
         code="xlsx_broken",
-        rule="An XLSX file must be a workbook that a spreadsheet can open.",
+        rule=message("An XLSX file must be a workbook that a spreadsheet can open."),
         value=value,
-        remedy="Open it in a spreadsheet and save it as XLSX or CSV (UTF-8) again.",
+        remedy=message("Open it in a spreadsheet and save it as XLSX or CSV (UTF-8) again."),
     )
 
 
 def too_large(what: str, most: int, found: int) -> TableError:
     return TableError(
         code="xlsx_too_large",
-        rule=f"The {what} of an XLSX file may take {most // 1024**2:,} MiB at most when unpacked.",
-        value=f"{found // 1024**2:,} MiB",
-        remedy="Save it as CSV (UTF-8), which has no such limit.",
+        rule=message(
+            "An XLSX file's part may take {most:,} MiB at most when unpacked: {what}.",
+            what=what,
+            most=most // 1024**2,
+        ),
+        value=message("{found:,} MiB", found=found // 1024**2),
+        remedy=message("Save it as CSV (UTF-8), which has no such limit."),
     )
 
 
@@ -41,7 +46,7 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(View(stream))
         except (zipfile.BadZipFile, ValueError, struct.error, NotImplementedError) as error:
-            raise broken_workbook(f"a damaged ZIP file ({error})") from error
+            raise broken_workbook(message("a damaged ZIP file ({error})", error=error)) from error
 
     def size(self, name: str) -> int | None:
         """Unpacked bytes of a part; None where there is none of this name."""
@@ -55,7 +60,7 @@ class Archive:
             return self._zip.open(name)
         except (KeyError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
             # RuntimeError: encrypted
-            raise broken_workbook(f"no readable {name}") from error
+            raise broken_workbook(message("no readable {name}", name=name)) from error
 
     def parse(self, name: str, parser: "expat.XMLParserType", *, small: bool = True) -> None:
         """Run all of a part through a parser."""
@@ -72,7 +77,7 @@ class Archive:
         try:
             return file.read(READ_BYTES)
         except (zipfile.BadZipFile, EOFError, OSError, ValueError, zlib.error) as error:
-            raise broken_workbook(f"damaged data in {name}") from error
+            raise broken_workbook(message("damaged data in {name}", name=name)) from error
 
     def close(self) -> None:
         self._zip.close()
@@ -82,7 +87,9 @@ def feed(parser: "expat.XMLParserType", block: bytes, name: str, *, final: bool 
     try:
         parser.Parse(block, final)
     except expat.ExpatError as error:
-        raise broken_workbook(f"damaged XML in {name} ({error})") from error
+        raise broken_workbook(
+            message("damaged XML in {name} ({error})", name=name, error=error)
+        ) from error
 
 
 def xml_parser() -> "expat.XMLParserType":
@@ -92,7 +99,7 @@ def xml_parser() -> "expat.XMLParserType":
     parser.buffer_size = 64 * 1024
 
     def refuse(*_: object) -> None:
-        raise broken_workbook("an XML document type, which no spreadsheet writes")
+        raise broken_workbook(message("an XML document type, which no spreadsheet writes"))
 
     parser.StartDoctypeDeclHandler = refuse
     return parser
@@ -103,13 +110,13 @@ def _check_directory(stream: BinaryIO) -> None:
     file = buffered(stream)
     start = file.read(4)
     if start == b"\xd0\xcf\x11\xe0":
-        raise broken_workbook("an old or a password-protected workbook")
+        raise broken_workbook(message("an old or a password-protected workbook"))
     size = file.seek(0, 2)
     file.seek(max(0, size - _LONGEST_END - 20))
     end = file.read()
     place = end.rfind(_END_OF_DIRECTORY)
     if not start.startswith(b"PK") or place < 0 or len(end) < place + 22:
-        raise broken_workbook("no ZIP file")
+        raise broken_workbook(message("no ZIP file"))
     [directory] = struct.unpack_from("<L", end, place + 12)
     if directory > XLSX_DIRECTORY_BYTES or _ZIP64_LOCATOR in end[max(0, place - 20) : place]:
-        raise broken_workbook("a ZIP file of far too many parts")
+        raise broken_workbook(message("a ZIP file of far too many parts"))

@@ -8,6 +8,7 @@ from classifier.bulk.limits import CHUNK_CHARS, CHUNK_ROWS
 from classifier.bulk.packing import broken, pack, unpack
 from classifier.bulk.table import Row
 from classifier.exceptions import InvalidText
+from classifier.messages import from_data, is_data, message, to_data
 from classifier.texts import clean_review_text
 
 _VERSION = 1
@@ -35,7 +36,14 @@ class Chunk:
 
     def to_bytes(self) -> bytes:
         """The same bytes for the same chunk; less than its texts take."""
-        return pack([_VERSION, self.number, self.first_row, [i[1:] for i in self.items]])
+        return pack(
+            [
+                _VERSION,
+                self.number,
+                self.first_row,
+                [[i.text, to_data(i.problem)] for i in self.items],
+            ]
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Chunk":
@@ -47,14 +55,20 @@ class Chunk:
                 version == _VERSION and number > 0 and first > 0 and all(map(_is_pair, pairs))
             ):
                 rows = enumerate(pairs, start=first)
-                return cls(number, first, tuple(Item(row, *pair) for row, pair in rows))
-        raise broken("a chunk")
+                items = (
+                    Item(row, text, None if problem is None else from_data(problem))
+                    for row, (text, problem) in rows
+                )
+                return cls(number, first, tuple(items))
+        raise broken(message("a chunk"))
 
 
 def _is_pair(pair: object) -> bool:
     match pair:
-        case [str(), None] | [None, str()]:
+        case [str(), None]:
             return True
+        case [None, problem]:
+            return is_data(problem)
     return False
 
 
@@ -94,5 +108,5 @@ def _item(row: Row, text_column: str, max_chars: int | None) -> Item:
     try:
         text = clean_review_text(row.text(text_column), max_chars=max_chars)
     except InvalidText as error:
-        return Item(row.number, None, f"{error.rule} Found: {error.value}.")
+        return Item(row.number, None, error.finding)
     return Item(row.number, text, None)

@@ -11,9 +11,12 @@ from classifier.bulk.formulas import unescape
 from classifier.bulk.limits import MAX_RECORD_CHARS
 from classifier.bulk.table import EMPTY_ROW, LONG_ROW, Row, Table, column_names, empty_table
 from classifier.bulk.view import buffered
+from classifier.messages import message
 
 _END = "\uffffend of file\uffff"
-OPEN_QUOTE = "A cell that begins with a quote must end with one. Found: none up to the file's end."
+OPEN_QUOTE = message(
+    "A cell that begins with a quote must end with one. Found: none up to the file's end."
+)
 
 
 class _TooLong(Exception):
@@ -72,13 +75,13 @@ class DelimitedTable(Table):
             if problem is not None:
                 raise TableError(
                     code="header_broken",
-                    rule="The first row must hold the names of the columns.",
+                    rule=message("The first row must hold the names of the columns."),
                     value=problem,
-                    remedy="Mend the first row.",
+                    remedy=message("Mend the first row."),
                 )
             if any(cell.strip() for cell in cells):
                 return tuple(cells), line
-        raise empty_table("a file without any row")
+        raise empty_table(message("a file without any row"))
 
     def _records(self) -> Iterator[tuple[list[str], str | None]]:
         """The cells of each record and what is wrong with it; no cells for a blank line."""
@@ -122,5 +125,15 @@ class DelimitedTable(Table):
 
 
 def _ragged(cells: int, width: int) -> str:
-    more = "; those beyond the header are left out" if cells > width else ""
-    return f"A row must have as many cells as the header, {width:,}. Found: {cells:,}{more}."
+    if cells > width:
+        return message(
+            "A row must have as many cells as the header, {width:,}. Found: {cells:,}; those "
+            "beyond the header are left out.",
+            width=width,
+            cells=cells,
+        )
+    return message(
+        "A row must have as many cells as the header, {width:,}. Found: {cells:,}.",
+        width=width,
+        cells=cells,
+    )

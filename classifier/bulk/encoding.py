@@ -11,6 +11,7 @@ from typing import BinaryIO
 from classifier.bulk.errors import TableError
 from classifier.bulk.limits import READ_BYTES
 from classifier.bulk.view import buffered
+from classifier.messages import message
 
 DELIMITERS = ",;\t|"
 NO_DELIMITER = "\x1f"
@@ -80,9 +81,13 @@ def _sample_that_is_not_utf8(stream: BinaryIO, *, bom: bool) -> bytes | None:
     if bom or longer + len(_OTHER.findall(text)) > len(_ESCAPED.findall(text)):
         raise TableError(
             code="encoding_broken",
-            rule="A text file must be in one encoding from start to end.",
-            value=f"UTF-8, but not at byte {broken + 1:,} (line {lines + 1:,})",
-            remedy="Mend that line, or save the file as UTF-8 again.",
+            rule=message("A text file must be in one encoding from start to end."),
+            value=message(
+                "UTF-8, but not at byte {place:,} (line {line:,})",
+                place=broken + 1,
+                line=lines + 1,
+            ),
+            remedy=message("Mend that line, or save the file as UTF-8 again."),
         )
     return sample
 
@@ -110,9 +115,11 @@ def _require(stream: BinaryIO, name: str) -> None:
     except UnicodeError:
         raise TableError(
             code="encoding_unknown",
-            rule="A text file must be in UTF-8, UTF-16 with BOM, Windows-1251 or Windows-1252.",
-            value=f"bytes that neither UTF-8 nor {name} has",
-            remedy="Save it as UTF-8; a binary file is no table.",
+            rule=message(
+                "A text file must be in UTF-8, UTF-16 with BOM, Windows-1251 or Windows-1252."
+            ),
+            value=message("bytes that neither UTF-8 nor {name} has", name=name),
+            remedy=message("Save it as UTF-8; a binary file is no table."),
         ) from None
 
 

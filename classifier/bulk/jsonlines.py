@@ -11,6 +11,7 @@ from classifier.bulk.encoding import detect_encoding
 from classifier.bulk.limits import MAX_COLUMNS, MAX_RECORD_CHARS
 from classifier.bulk.table import EMPTY_ROW, LONG_ROW, Row, Table, column_names, empty_table
 from classifier.bulk.view import buffered
+from classifier.messages import message
 from classifier.texts import json_type
 
 SAMPLED_ROWS = 100
@@ -23,14 +24,14 @@ class _Refused(ValueError):
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     read = dict(pairs)
     if len(read) != len(pairs):
-        raise _Refused("a key that is there twice")
+        raise _Refused(message("a key that is there twice"))
     return read
 
 
 def _number(digits: str) -> float:
     value = float(digits)
     if not math.isfinite(value):
-        raise _Refused("a number beyond what a double holds")
+        raise _Refused(message("a number beyond what a double holds"))
     return value
 
 
@@ -48,21 +49,31 @@ def parse_line(line: str) -> tuple[dict[str, Any], str | None]:
     try:
         read = _decode(line)
     except json.JSONDecodeError as error:
-        return {}, f"A line must be valid JSON. Found: {error.msg} at character {error.pos + 1:,}."
+        return {}, message(
+            "A line must be valid JSON. Found: {error} at character {place:,}.",
+            error=error.msg,
+            place=error.pos + 1,
+        )
     except _Refused as error:
-        return {}, f"A line must be strict JSON. Found: {error}."
+        return {}, message("A line must be strict JSON. Found: {found}.", found=error.args[0])
     except (ValueError, RecursionError):  # an integer of thousands of digits; thousands of [
         return (
             {},
-            "A line must be JSON that can be read. Found: numbers too long or lists too deep.",
+            message(
+                "A line must be JSON that can be read. Found: numbers too long or lists too deep."
+            ),
         )
     if not isinstance(read, dict):
-        return {}, f"A line must be an object. Found: {json_type(read)}."
+        return {}, message("A line must be an object. Found: {found}.", found=json_type(read))
     if len(read) > MAX_COLUMNS:
-        return {}, f"An object may have {MAX_COLUMNS:,} keys at most. Found: {len(read):,}."
+        return {}, message(
+            "An object may have {most:,} keys at most. Found: {found:,}.",
+            most=MAX_COLUMNS,
+            found=len(read),
+        )
     keys = "".join(read)
     if not keys.isascii() and any("\ud800" <= letter <= "\udfff" for letter in keys):
-        return {}, "Keys must be valid Unicode. Found: a lone surrogate."
+        return {}, message("Keys must be valid Unicode. Found: a lone surrogate.")
     return read, None
 
 
@@ -83,7 +94,7 @@ class JsonLinesTable(Table):
         for row in itertools.islice(self.rows(), SAMPLED_ROWS):
             seen |= dict.fromkeys(row.cells)
         if row is None:
-            raise empty_table("a file without any line")
+            raise empty_table(message("a file without any line"))
         # Keys are not stripped as headers are: a row is asked for exactly this key.
         column_names(seen)
         self.columns = tuple(seen)

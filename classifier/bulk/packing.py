@@ -5,6 +5,7 @@ import zlib
 from typing import Any
 
 from classifier.bulk.errors import PartsError
+from classifier.messages import message
 
 MAX_UNPACKED = 128 * 1024**2  # a chunk's characters, four bytes each, and room to spare
 
@@ -28,13 +29,13 @@ def unpack(data: bytes) -> Any:
             return json.loads(text)
     except (zlib.error, ValueError, RecursionError):
         pass
-    raise broken("packed JSON")
+    raise broken(message("packed JSON"))
 
 
 def broken(what: str) -> PartsError:
     return PartsError(
         code="part_broken",
-        rule=f"What is kept of a chunk must be {what} as it was written.",
-        value="something else",
-        remedy="Remove it; the chunk is then rated again.",
+        rule=message("What is kept of a chunk must be {what} as it was written.", what=what),
+        value=message("something else"),
+        remedy=message("Remove it; the chunk is then rated again."),
     )

@@ -13,6 +13,7 @@ from typing import Any, Self
 from classifier.bulk.chunks import Chunk
 from classifier.bulk.errors import PartsError
 from classifier.bulk.ratings import RowRating, ratings_from_bytes, ratings_to_bytes
+from classifier.messages import message
 
 MANIFEST = "manifest.json"
 LOCK = "lock"
@@ -129,9 +130,11 @@ def _refuse_strangers(folder: Path) -> None:
     if stranger is not None:
         raise PartsError(
             code="parts_strange",
-            rule=f"{folder.name} must hold nothing but the parts of an earlier run.",
-            value=f"{stranger.name}, which is none",
-            remedy="Move it away, or choose another name for the result.",
+            rule=message(
+                "{name} must hold nothing but the parts of an earlier run.", name=folder.name
+            ),
+            value=message("{name}, which is none", name=stranger.name),
+            remedy=message("Move it away, or choose another name for the result."),
         )
 
 
@@ -143,8 +146,8 @@ def _locked(folder: Path) -> int:
         os.close(descriptor)
         raise PartsError(
             code="parts_locked",
-            rule="One command at a time may write a result.",
-            value=f"another is at work in {folder.name}",
-            remedy="Wait for it, or choose another name for the result.",
+            rule=message("One command at a time may write a result."),
+            value=message("another is at work in {name}", name=folder.name),
+            remedy=message("Wait for it, or choose another name for the result."),
         ) from None
     return descriptor

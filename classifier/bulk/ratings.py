@@ -1,15 +1,17 @@
 """What was said of each row, and of all of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from classifier.bulk.chunks import Chunk
 from classifier.bulk.packing import broken, pack, unpack
+from classifier.messages import from_data, is_data, message, to_data
 from classifier.ratings import HIGHEST, LOWEST
 
-_VERSION = 2
-_COLUMNS = {1: (0, 6), _VERSION: (0, 8)}  # of version 1: without an interval
+_VERSION = 3
+# Of version 1: without an interval; of version 2: without the probabilities of other labels.
+_COLUMNS = {1: (0, 6), 2: (0, 8), _VERSION: (0, 9)}
 LISTED_BAD_ROWS = 100
 
 
@@ -21,9 +23,11 @@ class Said(Protocol):
     @property
     def score(self) -> float: ...
     @property
-    def rating(self) -> int: ...
+    def rating(self) -> int | None: ...
     @property
-    def positive_probability(self) -> float: ...
+    def positive_probability(self) -> float | None: ...
+    @property
+    def probabilities(self) -> Mapping[str, float]: ...
     @property
     def windows(self) -> int: ...
     @property
@@ -38,7 +42,8 @@ Classify = Callable[[list[str]], Sequence[Said]]
 class RowRating(NamedTuple):
     """Of a row that was rated all but `error`; of a bad row `error` alone.
 
-    A rating that is the model's confidence alone has no interval.
+    A rating that is the model's confidence alone has no interval. A model whose labels are not the
+    two sentiments gives no rating, but `probabilities`.
     """
 
     label: str | None
@@ -52,6 +57,8 @@ class RowRating(NamedTuple):
     rating_low: int | None = None
     rating_high: int | None = None
     """Ends of the rating's interval, both in it."""
+    probabilities: dict[str, float] | None = None
+    """Of each label, 0..1, where there is no rating."""
 
 
 def bad_row(reason: str) -> RowRating:
@@ -85,6 +92,7 @@ def rate_chunk(chunk: Chunk, classify: Classify) -> list[RowRating]:
                     windows=of.windows,
                     rating_low=of.rating_low,
                     rating_high=of.rating_high,
+                    probabilities=dict(of.probabilities) if of.rating is None else None,
                 )
             )
     return ratings
@@ -92,7 +100,10 @@ def rate_chunk(chunk: Chunk, classify: Classify) -> list[RowRating]:
 
 def ratings_to_bytes(ratings: Sequence[RowRating]) -> bytes:
     """The same bytes for the same ratings; floats are exact."""
-    return pack([_VERSION, *([*column] for column in zip(*ratings, strict=True))])
+    columns = zip(
+        *(rating._replace(error=to_data(rating.error)) for rating in ratings), strict=True
+    )
+    return pack([_VERSION, *([*column] for column in columns)])
 
 
 def ratings_from_bytes(data: bytes) -> list[RowRating]:
@@ -105,14 +116,32 @@ def ratings_from_bytes(data: bytes) -> list[RowRating]:
             if len(columns) in _COLUMNS.get(version, ()) and same_length:
                 ratings = [RowRating(*cells) for cells in zip(*columns, strict=True)]
                 if all(map(_is_rating, ratings)):
-                    return ratings
-    raise broken("ratings")
+                    return [
+                        rating._replace(error=from_data(rating.error))
+                        if rating.error is not None
+                        else rating
+                        for rating in ratings
+                    ]
+    raise broken(message("ratings"))
 
 
 def _is_rating(rating: RowRating) -> bool:
     match rating:
-        case RowRating(None, None, None, str(), None, None, None, None):
-            return True
+        case RowRating(None, None, None, reason, None, None, None, None, None):
+            return is_data(reason)
+        case RowRating(
+            str() as label,
+            float() | int() as score,
+            None,
+            None,
+            None,
+            int(),
+            None,
+            None,
+            dict() as shares,
+        ):
+            numbers = all(isinstance(share, float | int) for share in shares.values())
+            return 0 <= score <= 1 and label in shares and numbers
         case RowRating(
             str(),
             float() | int() as score,
@@ -122,6 +151,7 @@ def _is_rating(rating: RowRating) -> bool:
             int(),
             None | int() as low,
             None | int() as high,
+            None,
         ):
             ends = (value, value) if low is high is None else (low, high)
             return 0 <= score <= 1 and 0 <= positive <= 1 and _is_interval(ends, value)
@@ -149,13 +179,14 @@ class Summary:
 
     def add(self, row: int, rating: RowRating) -> None:
         self.rows += 1
-        if rating.label is None or rating.rating is None:
+        if rating.label is None:
             self.bad += 1
             if len(self.bad_rows) < LISTED_BAD_ROWS:
                 self.bad_rows.append((row, rating.error or ""))
         else:
             self.rated += 1
-            self.ratings[rating.rating] += 1
+            if rating.rating is not None:
+                self.ratings[rating.rating] += 1
             self.labels[rating.label] = self.labels.get(rating.label, 0) + 1
 
     def as_dict(self) -> dict[str, Any]:
@@ -166,5 +197,5 @@ class Summary:
             "bad": self.bad,
             "ratings": [self.ratings[rating] for rating in sorted(self.ratings)],
             "labels": dict(sorted(self.labels.items())),
-            "bad_rows": [list(row) for row in self.bad_rows],
+            "bad_rows": [[row, to_data(reason)] for row, reason in self.bad_rows],
         }

@@ -26,6 +26,7 @@ from classifier.bulk.ratings import (
     ratings_to_bytes,
 )
 from classifier.exceptions import ClassifierError
+from classifier.messages import message
 
 LOST_PROCESSES = 3  # so often one is started again, as for jobs
 MOST_BLOCKS = 1000
@@ -70,9 +71,9 @@ class RayEngine:
         if importlib.util.find_spec("ray") is None:
             raise EngineError(
                 code="ray_missing",
-                rule="The engine ray needs the package ray.",
-                value="it is not installed",
-                remedy="Install it: .venv/bin/pip install -r requirements-ray.txt",
+                rule=message("The engine ray needs the package ray."),
+                value=message("it is not installed"),
+                remedy=message("Install it: .venv/bin/pip install -r requirements-ray.txt"),
             )
         self._folder = folder.resolve()
         self._made_with = (prepare, load, dict(arguments), model, self._folder, read_chars)
@@ -181,7 +182,9 @@ def _engine_error(error: BaseException) -> ClassifierError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return EngineError(
         code="ray_failed",
-        rule="Ray must start, load the model and rate every chunk.",
+        rule=message("Ray must start, load the model and rate every chunk."),
         value=f"{type(error).__name__}: {lines[-1][:300] if lines else 'no reason'}",
-        remedy="Start the command again, which goes on where it was; or use --engine local.",
+        remedy=message(
+            "Start the command again, which goes on where it was; or use --engine local."
+        ),
     )

@@ -7,9 +7,12 @@ from typing import Any, NamedTuple, Self
 from classifier.bulk.errors import TableError
 from classifier.bulk.limits import MAX_COLUMNS, MAX_RECORD_CHARS
 from classifier.exceptions import InvalidText
+from classifier.messages import message
 
-EMPTY_ROW = "A row must have cells. Found: an empty row."
-LONG_ROW = f"A row may have {MAX_RECORD_CHARS:,} characters at most. Found: more."
+EMPTY_ROW = message("A row must have cells. Found: an empty row.")
+LONG_ROW = message(
+    "A row may have {most:,} characters at most. Found: more.", most=MAX_RECORD_CHARS
+)
 
 
 class Row(NamedTuple):
@@ -33,9 +36,9 @@ class Row(NamedTuple):
         if column not in self.cells:
             raise InvalidText(
                 code="text_missing",
-                rule="A row must have the text column.",
-                value=f"no {column!r}",
-                remedy="Add it to the row.",
+                rule=message("A row must have the text column."),
+                value=message("no {column!r}", column=column),
+                remedy=message("Add it to the row."),
             )
         return self.cells[column]
 
@@ -76,9 +79,9 @@ class Table(ABC):
         if column not in self.columns:
             raise TableError(
                 code="column_unknown",
-                rule="The text column must be one of the table's columns.",
+                rule=message("The text column must be one of the table's columns."),
                 value=repr(column),
-                remedy=f"Choose one of: {listed(self.columns)}.",
+                remedy=message("Choose one of: {names}.", names=listed(self.columns)),
             )
         return column
 
@@ -95,7 +98,9 @@ class Table(ABC):
 def listed(columns: Sequence[str], most: int = 20) -> str:
     """The names of columns for a message, the first `most` of them."""
     names = ", ".join(column[:60] for column in columns[:most])
-    return f"{names} and {len(columns) - most:,} more" if len(columns) > most else names
+    if len(columns) <= most:
+        return names
+    return message("{names} and {more:,} more", names=names, more=len(columns) - most)
 
 
 def column_names(header: Iterable[str]) -> tuple[str, ...]:
@@ -108,16 +113,16 @@ def column_names(header: Iterable[str]) -> tuple[str, ...]:
     if len(stripped) > MAX_COLUMNS:
         raise TableError(
             code="columns_too_many",
-            rule=f"A table may have {MAX_COLUMNS:,} columns at most.",
+            rule=message("A table may have {most:,} columns at most.", most=MAX_COLUMNS),
             value=f"{len(stripped):,}",
-            remedy="Remove those that are not needed.",
+            remedy=message("Remove those that are not needed."),
         )
     if any("\0" in name for name in stripped):
         raise TableError(
             code="header_nul",
-            rule="The names of columns must be text.",
-            value="the NUL character in the first row",
-            remedy="Save the file as UTF-8; this often is UTF-16 without its BOM.",
+            rule=message("The names of columns must be text."),
+            value=message("the NUL character in the first row"),
+            remedy=message("Save the file as UTF-8; this often is UTF-16 without its BOM."),
         )
     names: list[str] = []
     taken = set(stripped)
@@ -134,7 +139,7 @@ def column_names(header: Iterable[str]) -> tuple[str, ...]:
 def empty_table(what: str) -> TableError:
     return TableError(
         code="table_empty",
-        rule="A table must begin with the names of its columns.",
+        rule=message("A table must begin with the names of its columns."),
         value=what,
-        remedy="Choose a file that has a first row of names and reviews below it.",
+        remedy=message("Choose a file that has a first row of names and reviews below it."),
     )

@@ -8,6 +8,7 @@ from classifier.bulk.errors import TableError
 from classifier.bulk.jsonlines import JsonLinesTable
 from classifier.bulk.table import Table
 from classifier.bulk.view import buffered
+from classifier.messages import message
 
 FORMATS = {
     ".csv": "csv",
@@ -29,9 +30,9 @@ def format_of(filename: str) -> str:
     if suffix not in FORMATS:
         raise TableError(
             code="format_unknown",
-            rule=f"A table's name must end in {', '.join(FORMATS)}.",
-            value=repr(suffix) if suffix else "a name without ending",
-            remedy="Save it as CSV (UTF-8) or XLSX.",
+            rule=message("A table's name must end in {names}.", names=", ".join(FORMATS)),
+            value=repr(suffix) if suffix else message("a name without ending"),
+            remedy=message("Save it as CSV (UTF-8) or XLSX."),
         )
     return FORMATS[suffix]
 
@@ -67,9 +68,9 @@ def _open(stream: BinaryIO, kind: str) -> Table:
     if buffered(stream).read(4) in _PACKED:
         raise TableError(
             code="format_mismatch",
-            rule="A file must be in the format that its name says.",
-            value=f"a spreadsheet or archive that is called {kind.upper()}",
-            remedy="Rename it to .xlsx, or save it as CSV.",
+            rule=message("A file must be in the format that its name says."),
+            value=message("a spreadsheet or archive that is called {kind}", kind=kind.upper()),
+            remedy=message("Rename it to .xlsx, or save it as CSV."),
         )
     return JsonLinesTable(stream) if kind == "jsonl" else DelimitedTable(stream, kind)
 

@@ -28,6 +28,7 @@ from classifier.bulk.limits import (
 )
 from classifier.bulk.table import EMPTY_ROW, LONG_ROW, Row, Table, column_names, empty_table
 from classifier.exceptions import InvalidText
+from classifier.messages import message
 
 _STRINGS_IN_MEMORY = 4 * 1024**2
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
@@ -61,9 +62,9 @@ class SheetRow(Row):
         if isinstance(cell, UnsavedFormula):
             raise InvalidText(
                 code="text_formula",
-                rule="A formula must be saved with its value.",
-                value="a formula without",
-                remedy="Open the file in a spreadsheet and save it.",
+                rule=message("A formula must be saved with its value."),
+                value=message("a formula without"),
+                remedy=message("Open the file in a spreadsheet and save it."),
             )
         if isinstance(cell, bool):
             return str(cell).upper()
@@ -88,7 +89,7 @@ class WorkbookTable(Table):
             strings = (self._archive.size(workbook.strings) or 0) if workbook.strings else 0
             total = (self._archive.size(self._sheet) or 0) + strings
             if total > XLSX_UNPACKED_BYTES:
-                raise too_large("sheet", XLSX_UNPACKED_BYTES, total)
+                raise too_large(message("the sheet"), XLSX_UNPACKED_BYTES, total)
             self._dates = workbook.dates
             self._epoch = workbook.epoch
             if workbook.strings:
@@ -107,22 +108,22 @@ class WorkbookTable(Table):
     def _header(self) -> tuple[tuple[str, ...], int]:
         for line, cells, problem in self._records():
             if problem is not None:
-                raise broken_workbook(f"a first row too long: {problem}")
+                raise broken_workbook(message("a first row too long: {problem}", problem=problem))
             if filled := [place for place, cell in cells.items() if str(cell).strip()]:
                 if max(filled) >= MAX_COLUMNS:
                     column_names("x" for _ in range(max(filled) + 1))  # raises, with the count
                 return tuple(str(cells.get(i, "")) for i in range(max(filled) + 1)), line
-        raise empty_table("a sheet without any cell")
+        raise empty_table(message("a sheet without any cell"))
 
     def _records(self) -> Iterator[tuple[int, dict[int, Cell], str | None]]:
         """Line, cells by their place from 0, and problem of each row that is in the file."""
         strings: Sequence[str] | _Strings = self._strings or ()
         sheet = _Sheet(strings, self._dates, self._epoch)
         with self._archive.open(self._sheet) as file:
-            while block := self._archive.read(file, "the sheet"):
-                feed(sheet.parser, block, "the sheet")
+            while block := self._archive.read(file, message("the sheet")):
+                feed(sheet.parser, block, message("the sheet"))
                 yield from sheet.take()
-            feed(sheet.parser, b"", "the sheet", final=True)
+            feed(sheet.parser, b"", message("the sheet"), final=True)
             yield from sheet.take()
 
     def rows(self) -> Iterator[Row]:
@@ -137,9 +138,11 @@ class WorkbookTable(Table):
             number += 1
             beyond = [place for place in cells if place >= width]
             if problem is None and beyond:
-                problem = (
-                    f"A row must end where the header does, at column {width:,}. "
-                    f"Found: a cell in column {beyond[0] + 1:,}; it is left out."
+                problem = message(
+                    "A row must end where the header does, at column {width:,}. "
+                    "Found: a cell in column {column:,}; it is left out.",
+                    width=width,
+                    column=beyond[0] + 1,
                 )
             named = {self.columns[place]: cell for place, cell in cells.items() if place < width}
             yield SheetRow(number, named, problem)
@@ -169,10 +172,10 @@ class _Workbook:
             if key in targets and relations[key][0] == "worksheet" and state == "visible"
         ]
         if not worksheets:
-            raise broken_workbook("no visible sheet of cells")
+            raise broken_workbook(message("no visible sheet of cells"))
         self.sheet = worksheets[0]
         if archive.size(self.sheet) is None:
-            raise broken_workbook("a sheet that is not in the file")
+            raise broken_workbook(message("a sheet that is not in the file"))
         strings = kinds.get("sharedStrings")
         self.strings = strings if strings and archive.size(strings) is not None else None
         self.dates = self._date_styles(kinds.get("styles"))
@@ -183,7 +186,7 @@ class _Workbook:
                 if kind == "officeDocument":
                     return posixpath.normpath(target.lstrip("/"))
         if self._archive.size("xl/workbook.xml") is None:
-            raise broken_workbook("a ZIP file that is no workbook")
+            raise broken_workbook(message("a ZIP file that is no workbook"))
         return "xl/workbook.xml"
 
     def _relations(self, part: str) -> dict[str, tuple[str, str]]:
@@ -274,7 +277,9 @@ class _Strings:
         if self._taking:
             self._size += len(data)
             if self._size > MAX_RECORD_CHARS:
-                raise broken_workbook(f"a cell of more than {MAX_RECORD_CHARS:,} characters")
+                raise broken_workbook(
+                    message("a cell of more than {most:,} characters", most=MAX_RECORD_CHARS)
+                )
             self._pieces.append(data)
 
     def _end(self, tag: str) -> None:
@@ -349,7 +354,9 @@ class _Sheet:
         elif tag == "row":
             line = _whole(attributes["r"]) if "r" in attributes else self._line + 1
             if not self._line < line <= XLSX_ROWS:
-                raise broken_workbook(f"row {line:,} after row {self._line:,}")
+                raise broken_workbook(
+                    message("row {line:,} after row {last:,}", line=line, last=self._line)
+                )
             self._line = line
             self._cells, self._size, self._problem, self._place = {}, 0, None, -1
 
@@ -391,9 +398,9 @@ class _Sheet:
                 place -= 1
                 self._columns[letters] = place
         else:
-            raise broken_workbook(f"a cell called {reference[:20]!r}")
+            raise broken_workbook(message("a cell called {name!r}", name=reference[:20]))
         if not self._place < place < XLSX_COLUMNS:
-            raise broken_workbook(f"cells out of order in row {self._line:,}")
+            raise broken_workbook(message("cells out of order in row {line:,}", line=self._line))
         return place
 
     def _value(self, raw: str) -> Cell | None:
@@ -402,7 +409,9 @@ class _Sheet:
                 return None
             place = _whole(raw)
             if place >= len(self._strings):
-                raise broken_workbook(f"a text that is missing, in row {self._line:,}")
+                raise broken_workbook(
+                    message("a text that is missing, in row {line:,}", line=self._line)
+                )
             if not self._fits(self._strings.length(place)):
                 return None
             return unescape_xml(self._strings[place]) or None
@@ -447,5 +456,7 @@ def _local(tag: str) -> str:
 
 def _whole(digits: str | None) -> int:
     if digits is None or not digits.isascii() or not digits.isdigit() or len(digits) > 9:
-        raise broken_workbook(f"{(digits or '')[:20]!r} where a number belongs")
+        raise broken_workbook(
+            message("{found!r} where a number belongs", found=(digits or "")[:20])
+        )
     return int(digits)

@@ -8,6 +8,7 @@ from classifier.bulk.delimited_writer import DelimitedWriter
 from classifier.bulk.errors import TableError
 from classifier.bulk.ratings import RowRating, Summary
 from classifier.bulk.table import Row, Table
+from classifier.messages import message
 
 ADDED = ("label", "score", "rating", "rating_low", "rating_high", "error")
 
@@ -81,9 +82,9 @@ def _paired(
             raise
         raise TableError(
             code="ratings_count",
-            rule="There must be one rating for each row.",
-            value=f"they differ after row {summary.rows:,}",
-            remedy="Rate the file again: it has changed since.",
+            rule=message("There must be one rating for each row."),
+            value=message("they differ after row {rows:,}", rows=summary.rows),
+            remedy=message("Rate the file again: it has changed since."),
         ) from error
 
 

@@ -6,7 +6,9 @@ from django.db.models.functions import Now
 from classifier.bulk_jobs.errors import BulkError
 from classifier.bulk_jobs.helpers import wake_task
 from classifier.bulk_jobs.retention import drop_inputs
+from classifier.jobs.job import STATES
 from classifier.jobs.wake import wake_on_commit
+from classifier.messages import message
 from classifier.models import BulkChunk, BulkJob
 from classifier.models.bulk import no_ratings
 
@@ -57,9 +59,13 @@ def retry(job: BulkJob, *, anew: bool = False) -> None:
             held = BulkJob.objects.get(pk=job.pk)
             raise BulkError(
                 code="bulk_not_retried",
-                rule="A job can be retried when it has failed and its upload is kept.",
-                value=f"{held} is {held.status}" + ("" if held.upload_id else ", without upload"),
-                remedy="Send the file again.",
+                rule=message("A job can be retried when it has failed and its upload is kept."),
+                value=message("{job} is {status}", job=held, status=STATES[held.status])
+                if held.upload_id
+                else message(
+                    "{job} is {status}, without upload", job=held, status=STATES[held.status]
+                ),
+                remedy=message("Send the file again."),
             )
         if anew:
             BulkChunk.objects.filter(job=job).delete()

@@ -20,6 +20,7 @@ from classifier.exceptions import ClassifierError
 from classifier.files import delete_stored
 from classifier.jobs import CancelRequested, Claim, ClaimLost, Heart, persistently
 from classifier.jobs.shutdown import shutting_down
+from classifier.messages import message, message_of
 from classifier.models import BulkJob, StoredFile
 
 logger = logging.getLogger(__name__)
@@ -62,11 +63,18 @@ def coordinate(claim: Claim, model: Served) -> None:
         except Error:
             raise
         except (ClassifierError, FileNotFoundError) as error:
-            _fail(claim, str(error))
+            _fail(claim, message_of(error))
         except Exception as error:
             logger.exception("Bulk job %s fails", job.pk)
             first = (str(error).splitlines() or [""])[0][:200]
-            _fail(claim, f"{type(error).__name__}: {first}. The worker's log says more.")
+            _fail(
+                claim,
+                message(
+                    "{kind}: {error}. The worker's log says more.",
+                    kind=type(error).__name__,
+                    error=first,
+                ),
+            )
     if shutting_down():
         call_for_help(job.pk, at_once=True)
 

@@ -15,7 +15,9 @@ from classifier.bulk_jobs.progress import progress_of
 from classifier.bulk_jobs.submission import submit
 from classifier.files import pieces
 from classifier.jobs import persistently
+from classifier.jobs.job import STATES
 from classifier.jobs.progress import Progress
+from classifier.messages import message
 from classifier.models import BulkJob, Prediction
 from classifier.ratings import LOWEST
 
@@ -63,28 +65,38 @@ def wait(job: BulkJob, told: Callable[[BulkJob, Progress], None]) -> BulkJob:
             BulkJob.objects.select_related("result").filter(pk=job.pk).first
         )
         if held is None:
-            raise _without_result("it is deleted")
+            raise _without_result(message("it is deleted"))
         told(held, progress_of(held))
         if held.result:
             return held
         if held.is_over:
-            raise _without_result(f"it is {held.status}. {held.error}".strip())
+            raise _without_result(
+                message(
+                    "it is {status}. {error}",
+                    status=STATES[held.Status(held.status)],
+                    error=held.error,
+                )
+                if held.error
+                else message("it is {status}", status=STATES[held.Status(held.status)])
+            )
         sleep(LOOK_EVERY)
 
 
 def _without_result(value: str) -> BulkError:
     return BulkError(
         code="bulk_without_result",
-        rule="A bulk job must end with a result.",
+        rule=message("A bulk job must end with a result."),
         value=value,
-        remedy="Start the command again: what is rated is kept where it has failed.",
+        remedy=message("Start the command again: what is rated is kept where it has failed."),
     )
 
 
 def fetch(job: BulkJob, out: BinaryIO) -> Summary:
     """Write the result of a job; what its rows were."""
     if job.result is None:
-        raise FileNotFoundError(f"The result of {job.filename} has been deleted.")
+        raise FileNotFoundError(
+            message("The result of {name} has been deleted.", name=job.filename)
+        )
     for piece in pieces(job.result):
         out.write(piece)
     return Summary(

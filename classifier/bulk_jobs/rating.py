@@ -9,11 +9,14 @@ from classifier.bulk.ratings import RowRating, Summary, bad_row, rate_chunk, rat
 from classifier.bulk_jobs.chunk_claims import MAX_CHUNK_LOSSES, ChunkClaim
 from classifier.bulk_jobs.served import Served
 from classifier.jobs import Heart
+from classifier.messages import message
 from classifier.models import Prediction, text_digest
+from classifier.text_language import language_of
 
-LOST = (
-    f"Workers must survive rating it. Found: {MAX_CHUNK_LOSSES} that were lost with this row or "
-    "one beside it, most likely for want of memory."
+LOST = message(
+    "Workers must survive rating it. Found: {losses} that were lost with this row or "
+    "one beside it, most likely for want of memory.",
+    losses=MAX_CHUNK_LOSSES,
 )
 
 
@@ -58,6 +61,7 @@ def _predictions(chunk: Chunk, ratings: Sequence[RowRating], model: Served) -> I
             text=item.text,
             text_sha256=text_digest(item.text),
             truncated=len(item.text) > settings.CLASSIFIER_READ_CHARS,
+            language=language_of(item.text) or "",
             model_version=model.version,
             source=Prediction.Source.BULK,
         )

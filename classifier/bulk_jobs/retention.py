@@ -11,6 +11,8 @@ from classifier.bulk_jobs.errors import BulkError
 from classifier.files import delete_stored, delete_unused
 from classifier.jobs import persistently
 from classifier.jobs.database import from_now
+from classifier.jobs.job import STATES
+from classifier.messages import message
 from classifier.models import BulkChunk, BulkJob
 
 logger = logging.getLogger(__name__)
@@ -43,9 +45,9 @@ def purge(job: BulkJob) -> None:
     if not held.is_over:
         raise BulkError(
             code="bulk_not_over",
-            rule="Only the files of a job that is over can be deleted.",
-            value=f"{held} is {held.status}",
-            remedy="Cancel it first.",
+            rule=message("Only the files of a job that is over can be deleted."),
+            value=message("{job} is {status}", job=held, status=STATES[held.Status(held.status)]),
+            remedy=message("Cancel it first."),
         )
     drop_inputs(job)
     delete_stored(held.result)

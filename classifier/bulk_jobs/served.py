@@ -8,6 +8,8 @@ from django.db.models import Q
 
 from classifier.classification import Classification
 from classifier.jobs import persistently
+from classifier.messages import message
+from classifier.model_store import version_of
 from classifier.models import BulkJob, ModelVersion
 from classifier.predictor import Predictor, holder
 
@@ -37,7 +39,7 @@ def served() -> Served:
     """The model of this process and its row.
 
     Raises:
-        ModelNotReady: none can be loaded.
+        ModelNotReady: none can be loaded, or it reads pairs of texts.
     """
     found = _served(holder.get())
     # Jobs that this version has begun are rated by it to their end.
@@ -48,9 +50,8 @@ def served() -> Served:
 
 
 def _served(predictor: Predictor) -> Served:
-    version, _ = persistently(
-        lambda: ModelVersion.objects.get_or_create(name=predictor.name, revision=predictor.revision)
-    )
+    predictor.require_single_texts()
+    version = persistently(lambda: version_of(predictor.name, predictor.revision, predictor.task))
     return Served(predictor=predictor, version=version)
 
 
@@ -63,9 +64,12 @@ def tell_waiting_for_other_model(model: Served) -> None:
     """The same on those that another version has begun."""
     _tell(
         ~model.mine,
-        "A file must be rated by one version of the model. Found: a worker that serves "
-        f"{model.version}, while this job was begun by another. Serve that one again, or retry "
-        "the job anew.",
+        message(
+            "A file must be rated by one version of the model. Found: a worker that serves "
+            "{version}, while this job was begun by another. Serve that one again, or retry "
+            "the job anew.",
+            version=model.version,
+        ),
     )
 
 

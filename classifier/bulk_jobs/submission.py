@@ -5,6 +5,7 @@ program takes both at once with `submit`.
 """
 
 import itertools
+from collections.abc import Callable
 from pathlib import PurePath
 from typing import BinaryIO
 
@@ -20,6 +21,7 @@ from classifier.bulk_jobs.errors import BulkError
 from classifier.bulk_jobs.helpers import wake_task
 from classifier.files import PIECE_BYTES, FileWriter, delete_stored, open_stored
 from classifier.jobs.wake import wake_on_commit
+from classifier.messages import message
 from classifier.models import BulkJob, Prediction, StoredFile
 
 
@@ -31,6 +33,7 @@ def submit(
     keep_texts: bool,
     source: Prediction.Source,
     owner: AbstractBaseUser | None = None,
+    made: Callable[[BulkJob], None] | None = None,
 ) -> BulkJob:
     """Queue the rating of a file, as `receive` and `submit_stored` together.
 
@@ -40,7 +43,12 @@ def submit(
     file = receive(stream, filename)
     try:
         return submit_stored(
-            file, text_column=text_column, keep_texts=keep_texts, source=source, owner=owner
+            file,
+            text_column=text_column,
+            keep_texts=keep_texts,
+            source=source,
+            owner=owner,
+            made=made,
         )
     except BaseException:
         delete_stored(file)
@@ -66,9 +74,12 @@ def receive(stream: BinaryIO, filename: str) -> StoredFile:
             if writer.tell() + len(content) > settings.BULK_MAX_BYTES:
                 raise BulkError(
                     code="bulk_too_large",
-                    rule=f"A file may have {settings.BULK_MAX_BYTES:,} bytes at most.",
-                    value="more",
-                    remedy="Send it in parts.",
+                    rule=message(
+                        "A file may have {bytes:,} bytes at most.",
+                        bytes=settings.BULK_MAX_BYTES,
+                    ),
+                    value=message("more"),
+                    remedy=message("Send it in parts."),
                 )
             writer.write(content)
     try:
@@ -97,11 +108,13 @@ def submit_stored(
     keep_texts: bool,
     source: Prediction.Source,
     owner: AbstractBaseUser | None = None,
+    made: Callable[[BulkJob], None] | None = None,
 ) -> BulkJob:
     """Queue the rating of a received file. Sent twice, it is one job: the first.
 
     Args:
         keep_texts: keep each text as a prediction; else nothing of the texts is kept.
+        made: called in the transaction that makes the job, which it may undo by raising.
 
     Raises:
         TableError: it has no such column.
@@ -122,12 +135,14 @@ def submit_stored(
                 source=source,
                 owner=owner,
             )
+            if made:
+                made(created)
             wake_on_commit(wake_task(), created)
             return created
     except IntegrityError as error:
         if job := _job_of(file):
             return job
-        raise FileNotFoundError(f"{file.name} has been deleted.") from error
+        raise FileNotFoundError(message("{name} has been deleted.", name=file.name)) from error
 
 
 def _job_of(file: StoredFile) -> BulkJob | None:
@@ -142,9 +157,9 @@ def _look(file: StoredFile, text_column: str | None = None) -> None:
         if not list(itertools.islice(table.rows(), 1)):
             raise TableError(
                 code="table_without_rows",
-                rule="A table must have a row below the names of its columns.",
-                value="none",
-                remedy="Choose a file with reviews in it.",
+                rule=message("A table must have a row below the names of its columns."),
+                value=message("none"),
+                remedy=message("Choose a file with reviews in it."),
             )
 
 
@@ -153,9 +168,12 @@ def _refuse_if_full() -> None:
     if waiting >= settings.BULK_MAX_WAITING:
         raise BulkError(
             code="bulk_queue_full",
-            rule=f"{settings.BULK_MAX_WAITING:,} files may wait to be rated at most.",
-            value=f"{waiting:,}",
-            remedy="Send it again when some of them are done.",
+            rule=message(
+                "At most {most:,} files may wait to be rated.",
+                most=settings.BULK_MAX_WAITING,
+            ),
+            value=message("{count:,}", count=waiting),
+            remedy=message("Send it again when some of them are done."),
         )
 
 

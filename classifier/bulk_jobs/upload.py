@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from classifier.bulk.table import Table
 from classifier.bulk.tables import open_table
 from classifier.files import open_stored
+from classifier.messages import message
 from classifier.models import BulkJob
 
 
@@ -17,6 +18,6 @@ def open_upload(job: BulkJob) -> Iterator[Table]:
         FileNotFoundError: it has been deleted.
     """
     if job.upload is None:
-        raise FileNotFoundError(f"{job.filename} has been deleted.")
+        raise FileNotFoundError(message("{name} has been deleted.", name=job.filename))
     with open_stored(job.upload) as stream, open_table(stream, job.upload.name) as table:
         yield table

@@ -38,7 +38,7 @@ def work() -> None:
         try:
             model = served()
         except ModelNotReady as error:
-            tell_waiting_for_model(str(error))
+            tell_waiting_for_model(error.message)
             return
         if claim := _claim_next(model):
             coordinate(claim, model)

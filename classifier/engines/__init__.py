@@ -1,10 +1,15 @@
 """Engines: what turns texts into logits. One small protocol, one file an engine."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from classifier.exceptions import ModelNotReady
+from classifier.messages import message
 from classifier.model_files import GRAPH
 from classifier.windows import WindowLogits
 
@@ -23,6 +28,51 @@ class Engine(Protocol):
         Args:
             texts: one at least.
             pairs: the second text of each, such as a passage for a question, or None.
+        """
+        ...
+
+    def count_tokens(self, text: str) -> int:
+        """How many tokens the model reads of a text, the special ones left out."""
+        ...
+
+
+@dataclass(frozen=True)
+class TokenGradients:
+    """What the tokens of one window add to what the model says of it."""
+
+    places: list[tuple[int, int]]
+    """Characters of the text that each token stands for, the special tokens left out."""
+    amounts: NDArray[np.float64]
+    """Shape (tokens,): of the label's log odds; they sum to about `margin - margin_of_nothing`."""
+    logits: NDArray[np.float64]
+    """Shape (labels,): of the window."""
+    tokens: int
+    """In the window, the special ones included."""
+    margin: float
+    """Log odds of the label in this window."""
+    margin_of_nothing: float
+    """The same with padding in place of every token."""
+
+
+@runtime_checkable
+class GradientEngine(Protocol):
+    """An engine whose model can be followed backwards, from what it says to its tokens."""
+
+    def require_gradients(self) -> None:
+        """
+        Raises:
+            ExplanationUnavailable: a library that it takes is not installed.
+        """
+        ...
+
+    def gradients(self, text: str, label: int) -> list[TokenGradients]:
+        """One a window, in their order.
+
+        Args:
+            label: which output is explained.
+
+        Raises:
+            ExplanationUnavailable: as `require_gradients`.
         """
         ...
 
@@ -48,9 +98,13 @@ def open_engine(directory: Path, revision: str, *, kind: str = AUTO, device: str
         if device != CPU:
             raise ModelNotReady(
                 code="engine_device",
-                rule="The onnx engine runs on the CPU.",
-                value=f"CLASSIFIER_ENGINE={kind} with CLASSIFIER_DEVICE={device}",
-                remedy="Set CLASSIFIER_ENGINE to torch, or CLASSIFIER_DEVICE to cpu.",
+                rule=message("The onnx engine runs on the CPU."),
+                value=message(
+                    "CLASSIFIER_ENGINE={kind} with CLASSIFIER_DEVICE={device}",
+                    kind=kind,
+                    device=device,
+                ),
+                remedy=message("Set CLASSIFIER_ENGINE to torch, or CLASSIFIER_DEVICE to cpu."),
             )
         return _open_graph(directory, revision)
     _require_device(device)
@@ -63,9 +117,9 @@ def _open_graph(directory: Path, revision: str) -> Engine:
     if not (directory / GRAPH).is_file():
         raise ModelNotReady(
             code="onnx_missing",
-            rule=f"The onnx engine reads {GRAPH} in the model's directory.",
-            value=f"{directory.name} has none",
-            remedy="Write it (manage.py export_model), or set CLASSIFIER_ENGINE to auto.",
+            rule=message("The onnx engine reads {graph} in the model's directory.", graph=GRAPH),
+            value=message("{name} has none", name=directory.name),
+            remedy=message("Write it (manage.py export_model), or set CLASSIFIER_ENGINE to auto."),
         )
     from classifier.engines.onnx_runtime import OnnxEngine
 
@@ -73,9 +127,14 @@ def _open_graph(directory: Path, revision: str) -> Engine:
     if engine.made_from != revision:
         raise ModelNotReady(
             code="onnx_stale",
-            rule=f"{GRAPH} must have been made from the weights beside it.",
-            value=f"{directory.name} is {revision}, its graph is of {engine.made_from[:64]}",
-            remedy="Write it anew (manage.py export_model), or remove it.",
+            rule=message("{graph} must have been made from the weights beside it.", graph=GRAPH),
+            value=message(
+                "{name} is {revision}, its graph is of {made_from}",
+                name=directory.name,
+                revision=revision,
+                made_from=engine.made_from[:64],
+            ),
+            remedy=message("Write it anew (manage.py export_model), or remove it."),
         )
     return engine
 
@@ -88,9 +147,15 @@ def _require_device(device: str) -> None:
     if not torch.cuda.is_available():
         raise ModelNotReady(
             code="device_missing",
-            rule="The device that CLASSIFIER_DEVICE names must be there.",
-            value=f"{device}, but torch {torch.__version__} finds no GPU",
-            remedy="Install a driver and a torch with CUDA, or set CLASSIFIER_DEVICE to cpu.",
+            rule=message("The device that CLASSIFIER_DEVICE names must be there."),
+            value=message(
+                "{device}, but torch {version} finds no GPU",
+                device=device,
+                version=torch.__version__,
+            ),
+            remedy=message(
+                "Install a driver and a torch with CUDA, or set CLASSIFIER_DEVICE to cpu."
+            ),
         )
 
 
@@ -98,7 +163,7 @@ def _require_known(setting: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
         raise ModelNotReady(
             code="engine_unknown",
-            rule=f"{setting} is one of {', '.join(known)}.",
+            rule=message("{setting} is one of {names}.", setting=setting, names=", ".join(known)),
             value=repr(value[:50]),
-            remedy=f"Set it to one of them, or unset it for {known[0]}.",
+            remedy=message("Set it to one of them, or unset it for {usual}.", usual=known[0]),
         )

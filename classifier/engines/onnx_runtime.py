@@ -94,6 +94,11 @@ class OnnxEngine:
         owners = np.repeat(np.arange(len(texts)), [len(parts) for parts in encoded])
         return by_text(owners, logits, np.array([len(window) for window in windows]), *stars)
 
+    def count_tokens(self, text: str) -> int:
+        windows = self._encode(text, None)
+        own = sum(len(window) - sum(window.special_tokens_mask) for window in windows)
+        return own - overlap(self.max_tokens) * (len(windows) - 1)
+
     def _tokenizer(self, truncation: dict[str, Any] | None) -> Tokenizer:
         """One that cuts texts into windows, with these options; or, for None, not at all."""
         tokenizer = Tokenizer.from_file(self._tokenizer_file)

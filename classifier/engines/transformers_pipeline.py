@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 from classifier.batching import Batcher
-from classifier.engines import CPU, CUDA
+from classifier.engines import CPU, CUDA, TokenGradients
 from classifier.star_head import STARS, read_star_head, widen
 from classifier.windows import WindowLogits, by_text, head_of, offsets_with, overlap
 
@@ -80,6 +80,39 @@ class TransformersEngine:
             np.asarray([len(one["input_ids"]) for one in windows]),
             outputs[:, self.labels :] if self.reads_stars else None,
         )
+
+    def count_tokens(self, text: str) -> int:
+        with self._tokenizing:
+            return len(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+    def require_gradients(self) -> None:
+        from classifier.engines.integrated_gradients import require_captum
+
+        require_captum()
+
+    def gradients(self, text: str, label: int) -> list[TokenGradients]:
+        from classifier.engines.integrated_gradients import token_gradients
+
+        self.require_gradients()
+        with self._tokenizing:
+            encoded = self.tokenizer(
+                text,
+                truncation=True,
+                max_length=self.max_tokens,
+                stride=overlap(self.max_tokens),
+                return_overflowing_tokens=True,
+                return_offsets_mapping=True,
+                return_special_tokens_mask=True,
+            )
+        encoded.pop("overflow_to_sample_mapping")
+        windows = (
+            {name: torch.tensor([row], device=self._device) for name, row in window.items()}
+            for window in (
+                dict(zip(encoded, row, strict=True)) for row in zip(*encoded.values(), strict=True)
+            )
+        )
+        padding = int(self.tokenizer.pad_token_id)
+        return [token_gradients(self.model, one, label=label, padding=padding) for one in windows]
 
     def _encode(self, texts: Sequence[str], pairs: Sequence[str] | None) -> dict[str, Any]:
         if pairs is None:

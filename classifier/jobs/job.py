@@ -12,19 +12,32 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Coalesce, Now
+from django.utils.translation import gettext_lazy as _
 
 from classifier.jobs.claim import Claim
 from classifier.jobs.database import from_now, persistently
+from classifier.message_field import MessageField
+from classifier.messages import message
 
 MAX_WORKER_LOSSES = 3  # without any lasting progress between them
 
 
 class Status(models.TextChoices):
-    QUEUED = "queued"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+    QUEUED = "queued", _("Queued")
+    RUNNING = "running", _("Running")
+    SUCCEEDED = "succeeded", _("Succeeded")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
+
+
+STATES = {
+    Status.QUEUED: message("queued"),
+    Status.RUNNING: message("running"),
+    Status.SUCCEEDED: message("succeeded"),
+    Status.FAILED: message("failed"),
+    Status.CANCELLED: message("cancelled"),
+}
+"""In a sentence about a job."""
 
 
 @dataclass(frozen=True)
@@ -126,32 +139,49 @@ class Job(models.Model):
 
     Status: ClassVar = Status
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    status = models.CharField(max_length=9, choices=Status.choices, default=Status.QUEUED)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    queued_at = models.DateTimeField(db_default=Now(), editable=False)
-    started_at = models.DateTimeField(null=True, editable=False)
-    finished_at = models.DateTimeField(null=True, editable=False)
-    stage = models.CharField(max_length=40, blank=True, editable=False)
-    done = models.PositiveBigIntegerField(default=0, editable=False)
-    total = models.PositiveBigIntegerField(
-        default=0, editable=False, help_text="What `done` will be at the end; 0 is not known yet."
+    id = models.UUIDField(_("id"), primary_key=True, default=uuid.uuid4, editable=False)
+    status = models.CharField(
+        _("status"), max_length=9, choices=Status.choices, default=Status.QUEUED
     )
-    error = models.TextField(blank=True, editable=False)
-    cancel_requested = models.BooleanField(default=False, editable=False)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+    queued_at = models.DateTimeField(_("queued at"), db_default=Now(), editable=False)
+    started_at = models.DateTimeField(_("started at"), null=True, editable=False)
+    finished_at = models.DateTimeField(_("finished at"), null=True, editable=False)
+    stage = models.CharField(_("stage"), max_length=40, blank=True, editable=False)
+    done = models.PositiveBigIntegerField(_("done"), default=0, editable=False)
+    total = models.PositiveBigIntegerField(
+        _("total"),
+        default=0,
+        editable=False,
+        help_text=_("What `done` will be at the end; 0 is not known yet."),
+    )
+    error = MessageField(_("error"), blank=True, editable=False)
+    cancel_requested = models.BooleanField(_("cancel requested"), default=False, editable=False)
     attempt = models.PositiveIntegerField(
-        default=0, editable=False, help_text="How often it was taken up; a worker's fence."
+        _("attempt"),
+        default=0,
+        editable=False,
+        help_text=_("How often it was taken up; a worker's fence."),
     )
     worker_losses = models.PositiveSmallIntegerField(
-        default=0, editable=False, help_text="Workers lost since there was lasting progress."
+        _("worker losses"),
+        default=0,
+        editable=False,
+        help_text=_("Workers lost since there was lasting progress."),
     )
     stopping = models.BooleanField(
-        default=False, editable=False, help_text="Its worker has been asked to end."
+        _("stopping"),
+        default=False,
+        editable=False,
+        help_text=_("Its worker has been asked to end."),
     )
-    lease_owner = models.CharField(max_length=200, blank=True, editable=False)
-    lease_until = models.DateTimeField(null=True, editable=False)
+    lease_owner = models.CharField(_("lease owner"), max_length=200, blank=True, editable=False)
+    lease_until = models.DateTimeField(_("lease until"), null=True, editable=False)
     woken_at = models.DateTimeField(
-        null=True, editable=False, help_text="When a message last went out for it."
+        _("woken at"),
+        null=True,
+        editable=False,
+        help_text=_("When a message last went out for it."),
     )
 
     objects = JobManager()
@@ -203,12 +233,15 @@ def after_loss(job: Job, found: str = "") -> dict[str, Any]:
         return over | {"status": Status.CANCELLED}
     losses = job.worker_losses + (not job.stopping)
     if losses >= MAX_WORKER_LOSSES:
+        lost = message(
+            "Its worker was lost {losses} times without lasting progress, most likely "
+            "for want of memory. Give the worker more memory, or the job less to do at once.",
+            losses=losses,
+        )
         return over | {
             "status": Status.FAILED,
             "worker_losses": losses,
-            "error": f"Its worker was lost {losses} times without lasting progress, most likely "
-            "for want of memory. Give the worker more memory, or the job less to do at once."
-            + (found and f" {found}"),
+            "error": message("{lost} {found}", lost=lost, found=found) if found else lost,
         }
     return {
         "status": Status.QUEUED,

@@ -19,6 +19,7 @@ from classifier.engines.onnx_runtime import MADE_FROM, MAX_TOKENS, OUTPUTS, Onnx
 from classifier.engines.transformers_pipeline import TransformersEngine
 from classifier.exceptions import ClassifierError
 from classifier.labels import POSITIVE, labels_of
+from classifier.messages import message
 from classifier.model_files import GRAPH, METRICS, ONNX_FACTS, metrics_of, revisions_of
 from classifier.onnx_export.equalization import equalize
 from classifier.onnx_export.graphs import (
@@ -72,9 +73,11 @@ def export_model(directory: Path) -> Verification:
         if not compared.accepted:
             raise ExportRefused(
                 code="export_inexact",
-                rule="The int8 graph must say what the model says.",
-                value=f"{compared.summary()} over {compared.texts} texts",
-                remedy="Serve this model with CLASSIFIER_ENGINE=torch.",
+                rule=message("The int8 graph must say what the model says."),
+                value=message(
+                    "{summary} over {texts} texts", summary=compared.summary(), texts=compared.texts
+                ),
+                remedy=message("Serve this model with CLASSIFIER_ENGINE=torch."),
             )
         place.parent.mkdir(exist_ok=True)
         os.replace(draft, place)
@@ -93,7 +96,7 @@ def export_if_possible(directory: Path) -> dict[str, Any]:
         facts = export_model(directory).facts()
     except ExportRefused as error:
         logger.warning("%s is served by torch. %s", directory.name, error)
-        facts = {"accepted": False, "reason": f"{error.rule} Found: {error.value}."}
+        facts = {"accepted": False, "reason": str(error.finding)}
     record(directory, facts)
     return facts
 
@@ -140,9 +143,9 @@ def _write_graph(engine: TransformersEngine, path: Path) -> None:
         # The tracer and its passes raise any of these for operators that they do not know.
         raise ExportRefused(
             code="export_impossible",
-            rule="A model must be an encoder that ONNX can express.",
+            rule=message("A model must be an encoder that ONNX can express."),
             value=f"{engine.model.config.model_type}: {str(error).strip().splitlines()[0][:200]}",
-            remedy="Serve this model with CLASSIFIER_ENGINE=torch.",
+            remedy=message("Serve this model with CLASSIFIER_ENGINE=torch."),
         ) from error
 
 

@@ -13,11 +13,22 @@ from typing import Any, BinaryIO
 
 from classifier.bulk.delimited_writer import DelimitedWriter
 from classifier.bulk.errors import TableError
+from classifier.messages import message
 from classifier.models import VerdictQuerySet
 from classifier.review.split import split_of
 
 COLUMNS = (
-    *("prediction", "text", "text_sha256", "label", "rating", "note", "reviewer", "chosen_by"),
+    *(
+        "prediction",
+        "text",
+        "text_pair",
+        "text_sha256",
+        "label",
+        "rating",
+        "note",
+        "reviewer",
+        "chosen_by",
+    ),
     *("reviewed_at", "split", "model_label", "model_rating", "model_rating_low"),
     *("model_rating_high", "positive_probability", "model", "predicted_at"),
 )
@@ -35,6 +46,7 @@ def rows_of(verdicts: VerdictQuerySet) -> Iterator[Row]:
         yield {
             "prediction": str(prediction.pk),
             "text": prediction.text,
+            "text_pair": prediction.text_pair,
             "text_sha256": prediction.text_sha256,
             "label": verdict.label,
             "rating": verdict.rating,
@@ -102,9 +114,9 @@ def write_rows(
             return _write_parquet(out, rows, columns)
     raise TableError(
         code="format_unknown",
-        rule=f"The name of an export must end in {', '.join(FORMATS)}.",
-        value=repr(suffix) if suffix else "a name without ending",
-        remedy="Choose one of them.",
+        rule=message("The name of an export must end in {names}.", names=", ".join(FORMATS)),
+        value=repr(suffix) if suffix else message("a name without ending"),
+        remedy=message("Choose one of them."),
     )
 
 

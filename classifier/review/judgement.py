@@ -4,7 +4,9 @@ from typing import Any
 
 from classifier.exceptions import ClassifierError
 from classifier.labels import NEGATIVE, POSITIVE, canonical_label
+from classifier.messages import message
 from classifier.ratings import HIGHEST, LOWEST
+from classifier.task import Task
 from classifier.texts import json_type
 
 
@@ -36,11 +38,51 @@ def read_label(value: Any) -> str:
         raise InvalidJudgement(
             "label",
             code="label_unknown",
-            rule=f"A label is {NEGATIVE} or {POSITIVE}.",
+            rule=message(
+                "A label is {negative} or {positive}.", negative=NEGATIVE, positive=POSITIVE
+            ),
             value=_shown(value),
-            remedy="Give one of the two.",
+            remedy=message("Give one of the two."),
         )
     return label
+
+
+def read_label_of(task: Task, value: Any) -> str:
+    """One of the labels of a task; of the two sentiments in any spelling that `read_label` knows.
+
+    Raises:
+        InvalidJudgement: it is none of them.
+    """
+    if task.rated:
+        return read_label(value)
+    if not isinstance(value, str) or value not in task.labels:
+        raise InvalidJudgement(
+            "label",
+            code="label_unknown",
+            rule=message("A label is one of {names}.", names=", ".join(task.labels)),
+            value=_shown(value),
+            remedy=message("Give one of them."),
+        )
+    return value
+
+
+def read_rating_of(task: Task, value: Any) -> int | None:
+    """A whole number of stars where a rating makes sense, else None.
+
+    Raises:
+        InvalidJudgement: it is none, or out of range; or one is given where none makes sense.
+    """
+    if task.rated:
+        return read_rating(value)
+    if value is not None:
+        raise InvalidJudgement(
+            "rating",
+            code="rating_senseless",
+            rule=message("A rating is given where the labels are the two sentiments."),
+            value=_shown(value),
+            remedy=message("Leave the rating out."),
+        )
+    return None
 
 
 def read_rating(value: Any) -> int:
@@ -57,9 +99,13 @@ def read_rating(value: Any) -> int:
         raise InvalidJudgement(
             "rating",
             code="rating_range",
-            rule=f"A rating is a whole number from {LOWEST} to {HIGHEST}.",
+            rule=message(
+                "A rating is a whole number from {lowest} to {highest}.",
+                lowest=LOWEST,
+                highest=HIGHEST,
+            ),
             value=_shown(value),
-            remedy="Give such a number.",
+            remedy=message("Give such a number."),
         )
     return rating
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from classifier.models import Prediction, Verdict
+from classifier.predictor import holder
 from classifier.ratings import HIGHEST, LOWEST, label_of
 from classifier.services import rate
 
@@ -36,7 +37,9 @@ class Known:
     @classmethod
     def to(cls, labelled: Sequence[LabelledText]) -> "Known":
         """Those that are named, and those of the texts."""
-        needed = Prediction.objects.only("text_sha256", "label", "rating")
+        # What comes from elsewhere is about the sentiment of reviews.
+        rated = Prediction.objects.filter(rating__isnull=False, text_pair="")
+        needed = rated.only("text_sha256", "label", "rating", "positive_probability")
         named = needed.in_bulk({said.prediction for said in labelled if said.prediction})
         same = needed.filter(text_sha256__in={said.digest for said in labelled if said.digest})
         return cls(
@@ -56,11 +59,12 @@ class Known:
         """Rate the texts without any prediction, each once; how many there were.
 
         Raises:
-            ModelNotReady: there are some, and no model can.
+            ModelNotReady: there are some, and no model can; or that one has other labels.
         """
         unknown = {said.text: None for said in labelled if said.text and not self.prediction(said)}
         if not unknown:
             return 0
+        holder.get().require_reviews()
         rated = rate(list(unknown), source=source)
         self.by_text |= {prediction.text_sha256: prediction for prediction in rated}
         return len(rated)
@@ -74,6 +78,6 @@ def meant_by(said: LabelledText, prediction: Prediction) -> tuple[str, int]:
     """
     label, rating = said.label, said.rating
     if rating is None:
-        agrees = label == prediction.label
-        rating = prediction.rating if agrees else LOWEST + HIGHEST - prediction.rating
+        models = prediction.sentiment.rating
+        rating = models if label == prediction.label else LOWEST + HIGHEST - models
     return label or label_of(rating), rating

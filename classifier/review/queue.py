@@ -19,6 +19,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from classifier.exceptions import ClassifierError
+from classifier.messages import message
 from classifier.models import Feedback, Prediction, ReviewClaim, ReviewSkip, Verdict
 
 BOUNDARY = 0.5  # P(POSITIVE)
@@ -97,15 +98,17 @@ def held_claim(pk: UUID, reviewer: Any) -> ReviewClaim:
     Raises:
         ReviewLost: another reviewer has it, or has judged it.
     """
-    claims = ReviewClaim.objects.select_related("prediction")
+    claims = ReviewClaim.objects.select_related("prediction__model_version")
     claim = claims.filter(prediction_id=pk, reviewer=reviewer).first()
     if claim is None:
         raise ReviewLost(
             code="review_lost",
-            rule="A review belongs to whoever has it on the screen, "
-            f"for {settings.REVIEW_CLAIM_SECONDS // 60} minutes.",
-            value="another reviewer has it now, or has judged it",
-            remedy="Nothing was changed. Go on with the next one.",
+            rule=message(
+                "A review belongs to whoever has it on the screen, for {minutes} minutes.",
+                minutes=settings.REVIEW_CLAIM_SECONDS // 60,
+            ),
+            value=message("another reviewer has it now, or has judged it"),
+            remedy=message("Nothing was changed. Go on with the next one."),
         )
     return claim
 

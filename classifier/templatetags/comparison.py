@@ -1,7 +1,9 @@
 """How the page of a comparison shows its figures."""
 
 from django import template
+from django.utils.translation import gettext
 
+from classifier.messages import message, told
 from classifier.versions.comparison import ClassMeasures, Comparison
 
 register = template.Library()
@@ -10,7 +12,9 @@ register = template.Library()
 @register.filter
 def percent(share: float | None) -> str:
     """A share of 0..1 in percent; or that it is not known."""
-    return "unknown" if share is None else f"{100 * share:.1f} %"
+    if share is None:
+        return gettext("unknown")
+    return told(message("{share:.1f} %", share=100 * share))
 
 
 @register.filter

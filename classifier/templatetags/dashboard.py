@@ -1,6 +1,6 @@
 """What the admin's front page shows above its lists."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django import template
@@ -8,6 +8,7 @@ from django.db.models import Count
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
+from classifier.languages import number
 from classifier.models import ModelVersion, Prediction, Verdict
 from classifier.predictor import Predictor, holder
 from classifier.ratings import LOWEST
@@ -15,11 +16,15 @@ from classifier.review import queue
 from classifier.review.drift import Drift, drift
 from classifier.review.quality import Agreement, agreement_by_week, overall
 from classifier.review.split import learnable
+from classifier.versions.history import Service, services
 
 register = template.Library()
 
 DAYS = 14
 HEIGHT = 100  # of the charts
+TIMELINE = 6  # versions, those that served last
+TIMELINE_WIDTH = 300
+TIMELINE_LEAST = timedelta(days=7)  # a shorter history is drawn as if it were so long
 
 
 @register.inclusion_tag("admin/dashboard.html", takes_context=True)
@@ -40,16 +45,18 @@ def dashboard(context: dict[str, Any]) -> dict[str, Any]:
         "waiting": queue.waiting(),
         "days": days,
         "today": days[-1]["count"],
+        "most_a_day": max(day["count"] for day in days),
         "verdicts": Verdict.objects.count(),
         "weeks": _weeks(weekly),
         "overall": total,
-        "interval": [f"{100 * end:.1f}" for end in total.interval or ()],
+        "interval": [number(100 * end, ".1f") for end in total.interval or ()],
         "drift": compared,
         "ratings": _ratings(compared),
         "model": predictor,
         "version": _version_of(predictor),
         "candidates": ModelVersion.objects.filter(status=ModelVersion.Status.CANDIDATE).count(),
         "failure": holder.failure,
+        "timeline": _timeline(services(), timezone.now()),
     }
 
 
@@ -62,7 +69,7 @@ def _version_of(predictor: Predictor | None) -> ModelVersion | None:
 def _weeks(weekly: dict[date, Agreement]) -> list[dict[str, Any]]:
     """Of each week its agreement, in percent with its interval."""
     rows = []
-    for week, agreement in weekly.items():
+    for place, (week, agreement) in enumerate(weekly.items()):
         low, high = agreement.interval or (0.0, 0.0)
         rows.append(
             {
@@ -71,7 +78,10 @@ def _weeks(weekly: dict[date, Agreement]) -> list[dict[str, Any]]:
                 "share": None if agreement.share is None else 100 * agreement.share,
                 "low": 100 * low,
                 "high": 100 * high,
-                "width": 100 * (high - low),
+                "x": 40 * place + 20,
+                "y": None if agreement.share is None else HEIGHT * (1 - agreement.share),
+                "y_low": HEIGHT * (1 - low),
+                "y_high": HEIGHT * (1 - high),
             }
         )
     return rows
@@ -113,6 +123,39 @@ def _ratings(compared: Drift) -> list[dict[str, Any]]:
         }
         for rating, (now, before) in enumerate(zip(*shares, strict=True), LOWEST)
     ]
+
+
+def _timeline(served: list[Service], now: datetime) -> dict[str, Any] | None:
+    """A line for each version, the newest on top, with the times for which it served."""
+    if not served:
+        return None
+    start = min(served[0].start, now - TIMELINE_LEAST)
+    names = list(dict.fromkeys(each.name for each in reversed(served)))[:TIMELINE]
+
+    def place(at: datetime) -> float:
+        return TIMELINE_WIDTH * (at - start) / (now - start)
+
+    return {
+        "start": start,
+        "height": 30 * len(names),
+        "lines": [
+            {
+                "name": name,
+                "y": 30 * line,
+                "bars": [
+                    {
+                        "start": each.start,
+                        "end": each.end,
+                        "x": round(place(each.start), 1),
+                        "width": round(max(1.5, place(each.end or now) - place(each.start)), 1),
+                    }
+                    for each in served
+                    if each.name == name
+                ],
+            }
+            for line, name in enumerate(names)
+        ],
+    }
 
 
 def _bar(part: float) -> dict[str, int]:

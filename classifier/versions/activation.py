@@ -13,9 +13,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from classifier.artefact import Artefact, open_artefact
+from classifier.card import card_of
 from classifier.exceptions import ModelNotReady
+from classifier.messages import message
 from classifier.model_files import metrics_of
-from classifier.model_store import active_version, directory_of, keep_files
+from classifier.model_store import active_version, directory_of, keep_files, version_of
 from classifier.models import AuditEntry, ModelVersion, audit_entry
 from classifier.predictor import load_artefact, load_version
 from classifier.shared_models import share
@@ -37,10 +39,9 @@ def register(model: str | Path, *, source: str = "") -> ModelVersion:
         source: where it was taken from, in words.
 
     Raises:
-        ModelNotReady: there is no such model, it cannot rate reviews, or it is broken.
+        ModelNotReady: there is no such model, or it is broken.
     """
     artefact = open_artefact(model, models_dir=settings.MODELS_DIR)
-    artefact.positive_index()
     version = _named(artefact)
     if version.status == Status.SEEN or not directory_of(version).is_dir():
         golden = golden_answers(load_artefact(artefact))
@@ -49,7 +50,7 @@ def register(model: str | Path, *, source: str = "") -> ModelVersion:
             share(version, directory_of(version))
         version.golden = golden
         version.metrics = metrics_of(artefact.directory)
-        version.card = _card(artefact)
+        version.card = card_of(artefact.directory)
         version.source = source or version.source or str(model)
         if version.status == Status.SEEN:
             version.status = Status.CANDIDATE
@@ -85,7 +86,7 @@ def activate(version: ModelVersion, *, actor: Any, reason: str = "") -> None:
     try:
         load_version(version)
     except ModelNotReady as error:
-        audit_entry(Action.MODEL_REFUSED, version, actor, reason=str(error)).save()
+        audit_entry(Action.MODEL_REFUSED, version, actor, reason=error.message).save()
         raise
     before = in_service()
     gate = judge(compare(version, before)) if before and before != version else None
@@ -158,21 +159,13 @@ def roll_back(*, actor: Any, reason: str = "") -> ModelVersion:
     if before is None:
         raise ModelNotReady(
             code="nothing_before",
-            rule="Rolling back goes to the version that served before.",
-            value="there was none" if active else "no version has been activated",
-            remedy="Activate a version of your choice: python manage.py list_models",
+            rule=message("Rolling back goes to the version that served before."),
+            value=message("there was none") if active else message("no version has been activated"),
+            remedy=message("Activate a version of your choice: python manage.py list_models"),
         )
     activate(before, actor=actor, reason=reason or f"rolled back from {active}")
     return before
 
 
 def _named(artefact: Artefact) -> ModelVersion:
-    version, _ = ModelVersion.objects.get_or_create(
-        name=artefact.name, revision=artefact.revision()
-    )
-    return version
-
-
-def _card(artefact: Artefact) -> str:
-    file = artefact.directory / "README.md"
-    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    return version_of(artefact.name, artefact.revision(), artefact.task)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, F, Max, OuterRef, QuerySet
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from classifier.exceptions import ModelNotReady
@@ -25,12 +25,15 @@ MOST = 2000  # texts of live traffic that are looked up together
 OVERLAP = timedelta(minutes=10)  # by which a prediction may be stored after a later one
 
 
-def frozen_rows() -> dict[str, Verdict]:
-    """The verdicts that models are measured on, by the digest of their text; the newest of each.
+def frozen_rows(version: ModelVersion) -> dict[str, Verdict]:
+    """The verdicts that a version is measured on, by the digest of their text; the newest of each.
+
+    They are verdicts on as many texts as it reads, whatever their labels.
 
     Their texts are not read: there may be many, and long ones.
     """
-    verdicts = Verdict.objects.with_text().filter(FROZEN).select_related("prediction")
+    frozen = Verdict.objects.with_text().filter(FROZEN).select_related("prediction")
+    verdicts = frozen.filter(_has_pair(version, "prediction__"))
     ordered = verdicts.defer("prediction__text").order_by("reviewed_at", "pk")
     return {verdict.prediction.text_sha256: verdict for verdict in ordered}
 
@@ -47,7 +50,7 @@ def frozen_answers(version: ModelVersion) -> dict[str, VersionAnswer]:
 
 def owed_frozen(version: ModelVersion) -> int:
     """How many frozen texts a version has not answered."""
-    return len(frozen_rows().keys() - frozen_answers(version).keys())
+    return len(frozen_rows(version).keys() - frozen_answers(version).keys())
 
 
 def request_frozen(version: ModelVersion) -> None:
@@ -73,7 +76,9 @@ def rate_frozen(version: ModelVersion, *, seconds: float = math.inf) -> int:
         ModelNotReady: it cannot be loaded.
     """
     known = frozen_answers(version)
-    owed = [row.prediction_id for digest, row in frozen_rows().items() if digest not in known]
+    owed = [
+        row.prediction_id for digest, row in frozen_rows(version).items() if digest not in known
+    ]
     return len(owed) - _rate(version, owed, shadow=False, until=time.monotonic() + seconds)
 
 
@@ -117,10 +122,17 @@ def _owed_in_shadow(version: ModelVersion) -> QuerySet[Prediction]:
         Prediction.objects.live(version.shadow_share)
         .filter(created_at__gte=since)
         .exclude(text="")
+        .filter(_has_pair(version))
         .exclude(Exists(answers.filter(prediction=OuterRef("pk"))))
         .exclude(model_version=version)
         .order_by("created_at")
     )
+
+
+def _has_pair(version: ModelVersion, of: str = "") -> Q:
+    """Predictions with a second text for a version that reads pairs, those without for others."""
+    alone = Q(**{f"{of}text_pair": ""})
+    return ~alone if version.reads_pairs else alone
 
 
 def _rate(version: ModelVersion, owed: Sequence[UUID], *, shadow: bool, until: float) -> int:
@@ -133,7 +145,10 @@ def _rate(version: ModelVersion, owed: Sequence[UUID], *, shadow: bool, until: f
         keys = owed[done : done + BATCH]
         # A text may have been purged since.
         found = Prediction.objects.exclude(text="").in_bulk(keys).values()
-        texts = [prediction.text[: settings.CLASSIFIER_READ_CHARS] for prediction in found]
+        most = settings.CLASSIFIER_READ_CHARS
+        texts = [prediction.text[:most] for prediction in found]
+        pairs = [prediction.text_pair[:most] for prediction in found]
+        answers = predictor.classify(texts, pairs if version.reads_pairs else None)
         VersionAnswer.objects.bulk_create(
             (
                 VersionAnswer(
@@ -144,7 +159,7 @@ def _rate(version: ModelVersion, owed: Sequence[UUID], *, shadow: bool, until: f
                     rating=said.rating,
                     shadow=shadow,
                 )
-                for prediction, said in zip(found, predictor.classify(texts), strict=True)
+                for prediction, said in zip(found, answers, strict=True)
             ),
             ignore_conflicts=True,  # another worker was quicker
         )

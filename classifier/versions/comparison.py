@@ -1,12 +1,13 @@
 """Two versions on the same frozen verdicts, and one of them in the shadow of the other."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Avg, Count, F, Q
 from django.db.models.functions import Abs, Length
 
 from classifier.labels import NEGATIVE, POSITIVE
+from classifier.messages import message
 from classifier.models import ModelVersion, Prediction, Verdict, VersionAnswer
 from classifier.review.split import FROZEN
 from classifier.versions.answers import frozen_answers, frozen_rows
@@ -53,10 +54,10 @@ class Measures:
 
     accuracy: float
     classes: dict[str, ClassMeasures]
-    rating_error: float
-    """Mean distance of its rating from the reviewer's, in stars."""
-    brier: float
-    """Mean of (P(POSITIVE) - truth)^2, 0..1; Brier 1950."""
+    rating_error: float | None
+    """Mean distance of its rating from the reviewer's, in stars, on rows where both gave one."""
+    brier: float | None
+    """Mean of (P(POSITIVE) - truth)^2, 0..1, on rows where it gave one; Brier 1950."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class Shadow:
 
 def compare(candidate: ModelVersion, serving: ModelVersion) -> Comparison | None:
     """Both on the frozen rows that both have answered (`rate_frozen`); None before the first."""
-    verdicts = frozen_rows()
+    verdicts = frozen_rows(candidate)
     lengths = dict(
         Prediction.objects.filter(
             verdict__in=Verdict.objects.with_text().filter(FROZEN)
@@ -174,17 +175,28 @@ def _right(row: Row) -> tuple[bool, bool]:
 
 
 def _measures(answered: Sequence[tuple[Verdict, VersionAnswer]]) -> Measures:
-    count = len(answered)
+    # Of the sentiments both are asked for, though no row may have one; of other labels those found.
+    found = {verdict.label for verdict, _ in answered}
+    labels = (NEGATIVE, POSITIVE) if found <= {NEGATIVE, POSITIVE} else sorted(found)
     return Measures(
-        accuracy=sum(verdict.label == said.label for verdict, said in answered) / count,
-        classes={label: _class_measures(label, answered) for label in (NEGATIVE, POSITIVE)},
-        rating_error=sum(abs(verdict.rating - said.rating) for verdict, said in answered) / count,
-        brier=sum(
+        accuracy=sum(verdict.label == said.label for verdict, said in answered) / len(answered),
+        classes={label: _class_measures(label, answered) for label in labels},
+        rating_error=_mean(
+            abs(verdict.rating - said.rating)
+            for verdict, said in answered
+            if verdict.rating is not None and said.rating is not None
+        ),
+        brier=_mean(
             (said.positive_probability - (verdict.label == POSITIVE)) ** 2
             for verdict, said in answered
-        )
-        / count,
+            if said.positive_probability is not None
+        ),
     )
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    found = list(values)
+    return sum(found) / len(found) if found else None
 
 
 def _class_measures(label: str, answered: Sequence[tuple[Verdict, VersionAnswer]]) -> ClassMeasures:
@@ -200,9 +212,9 @@ def _class_measures(label: str, answered: Sequence[tuple[Verdict, VersionAnswer]
 
 def _slices(rows: Sequence[Row]) -> Iterator[Slice]:
     kinds: dict[str, Callable[[Row], str]] = {
-        "length": _length,
-        "source": lambda row: row.verdict.prediction.get_source_display(),
-        "chosen for review": lambda row: row.verdict.get_chosen_by_display(),
+        message("length"): _length,
+        message("source"): lambda row: row.verdict.prediction.get_source_display(),
+        message("chosen for review"): lambda row: row.verdict.get_chosen_by_display(),
     }
     for kind, name_of in kinds.items():
         parts: dict[str, list[tuple[bool, bool]]] = {}
@@ -215,7 +227,7 @@ def _slices(rows: Sequence[Row]) -> Iterator[Slice]:
 
 def _length(row: Row) -> str:
     if row.characters < SHORT:
-        return f"under {SHORT} characters"
+        return message("under {most:,} characters", most=SHORT)
     if row.characters <= LONG:
-        return f"{SHORT} to {LONG:,} characters"
-    return f"over {LONG:,} characters"
+        return message("{least:,} to {most:,} characters", least=SHORT, most=LONG)
+    return message("over {least:,} characters", least=LONG)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from classifier.exceptions import ClassifierError
+from classifier.messages import joined, message
 from classifier.versions.comparison import Comparison
 
 SLICE_ROWS = 100  # a slice with fewer says too little
@@ -36,7 +37,12 @@ class Gate:
 
     def failures(self) -> str:
         """The checks that failed, in words."""
-        return " ".join(f"{each.rule} ({each.found})" for each in self.checks if not each.passed)
+        failed = [
+            message("{rule} ({found})", rule=each.rule, found=each.found)
+            for each in self.checks
+            if not each.passed
+        ]
+        return joined(failed)
 
     def require(self) -> None:
         """
@@ -46,11 +52,15 @@ class Gate:
         if not self.passed:
             raise GateFailed(
                 code="gate_failed",
-                rule="A version is activated if it does as well as the one in service on the "
-                "frozen verdicts.",
+                rule=message(
+                    "A version is activated if it does as well as the one in service on the "
+                    "frozen verdicts."
+                ),
                 value=self.failures(),
-                remedy="Review more, train again, or give the reason why it is activated all the "
-                "same; it is kept in the audit log.",
+                remedy=message(
+                    "Review more, train again, or give the reason why it is activated all the "
+                    "same; it is kept in the audit log."
+                ),
             )
 
 
@@ -58,7 +68,7 @@ def judge(comparison: Comparison | None) -> Gate:
     """Hold a comparison against the thresholds: GATE_ROWS, GATE_LOSS and GATE_PART_LOSS."""
     rows = len(comparison.rows) if comparison else 0
     enough = Check(
-        rule=f"Both have answered {settings.GATE_ROWS} frozen rows or more.",
+        rule=message("Both have answered {least} frozen rows or more.", least=settings.GATE_ROWS),
         found=f"{rows}",
         passed=rows >= settings.GATE_ROWS,
     )
@@ -67,24 +77,37 @@ def judge(comparison: Comparison | None) -> Gate:
 
 def _checks(comparison: Comparison) -> Iterator[Check]:
     yield Check(
-        rule=f"Accuracy falls by {settings.GATE_LOSS:.1%} at most.",
-        found=f"{comparison.serving.accuracy:.1%} to {comparison.candidate.accuracy:.1%}",
+        rule=message("Accuracy falls by {most:.1%} at most.", most=settings.GATE_LOSS),
+        found=message(
+            "{before:.1%} to {after:.1%}",
+            before=comparison.serving.accuracy,
+            after=comparison.candidate.accuracy,
+        ),
         passed=-comparison.difference <= settings.GATE_LOSS + 1e-9,
     )
     for label, after in comparison.candidate.classes.items():
         before = comparison.serving.classes[label].recall
         if before is None or after.recall is None:
-            yield Check(rule=f"Some of the frozen rows are {label}.", found="none", passed=False)
+            yield Check(
+                rule=message("Some of the frozen rows are {label}.", label=label),
+                found=message("none"),
+                passed=False,
+            )
         else:
-            yield _part(f"of the {label} rows", before, after.recall)
+            yield _part(message("of the {label} rows", label=label), before, after.recall)
     for each in comparison.slices:
         if each.rows >= SLICE_ROWS:
-            yield _part(f"of those by {each.kind}: {each.name},", each.serving, each.candidate)
+            which = message("of those by {kind}: {name},", kind=each.kind, name=each.name)
+            yield _part(which, each.serving, each.candidate)
 
 
 def _part(which: str, before: float, after: float) -> Check:
     return Check(
-        rule=f"The share {which} that is right falls by {settings.GATE_PART_LOSS:.1%} at most.",
-        found=f"{before:.1%} to {after:.1%}",
+        rule=message(
+            "The share {which} that is right falls by {most:.1%} at most.",
+            which=which,
+            most=settings.GATE_PART_LOSS,
+        ),
+        found=message("{before:.1%} to {after:.1%}", before=before, after=after),
         passed=before - after <= settings.GATE_PART_LOSS + 1e-9,
     )

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 from uuid import UUID
 
 from classifier.bulk.errors import TableError
+from classifier.messages import message
 from classifier.models import Verdict
 from classifier.ratings import label_of
 from classifier.review.importing.rows import (
@@ -21,6 +22,7 @@ from classifier.review.verdicts import content_of
 
 SHOWN = 20  # rows of each kind
 NEW, CHANGED, SAME = "new", "changed", "same"
+EFFECTS = {NEW: message("new"), CHANGED: message("changed"), SAME: message("same")}
 
 Content = dict[str, Any]
 
@@ -39,6 +41,10 @@ class ShownRow:
     """None where the model must be asked first."""
     before: Content | None
     """What the verdict says now."""
+
+    @property
+    def effect_name(self) -> str:
+        return EFFECTS[self.effect]
 
 
 @dataclass
@@ -143,15 +149,24 @@ def _require_bounds(preview: Preview, most_rows: int | None, most_unknown: int |
         TableError: there is more than one of them allows.
     """
     if most_rows is not None and preview.rows > most_rows:
-        raise _too_much("rows", most_rows)
+        raise _too_much(
+            message("In the browser a file may have {most:,} rows at most.", most=most_rows)
+        )
     if most_unknown is not None and preview.unknown > most_unknown:
-        raise _too_much("texts that must be rated first", most_unknown)
+        raise _too_much(
+            message(
+                "In the browser a file may have {most:,} texts at most that must be rated first.",
+                most=most_unknown,
+            )
+        )
 
 
-def _too_much(what: str, most: int) -> TableError:
+def _too_much(rule: str) -> TableError:
     return TableError(
         code="import_too_large",
-        rule=f"In the browser a file may have {most:,} {what} at most.",
-        value="more",
-        remedy="Cut it into several files, or have it imported with manage.py import_verdicts.",
+        rule=rule,
+        value=message("more"),
+        remedy=message(
+            "Cut it into several files, or have it imported with manage.py import_verdicts."
+        ),
     )

@@ -19,6 +19,7 @@ from classifier.bulk.tables import FORMATS as TABLES
 from classifier.bulk.tables import open_table
 from classifier.bulk.view import buffered
 from classifier.exceptions import ClassifierError
+from classifier.messages import message
 from classifier.models import Verdict, text_digest
 from classifier.review.judgement import read_label, read_rating
 from classifier.review.labelled import LabelledText
@@ -26,7 +27,7 @@ from classifier.services import review_text
 
 PARQUET = ".parquet"
 FORMATS = (*TABLES, PARQUET)
-UNKNOWN = "Neither its prediction nor its text is known."
+UNKNOWN = message("Neither its prediction nor its text is known.")
 BATCH = 256  # rows that are looked up, rated and written together
 
 _DIGEST = re.compile("[0-9a-f]{64}")
@@ -129,9 +130,9 @@ def _open_parquet(source: Path | BinaryIO) -> LabelledFile:
 def _unreadable(error: Exception) -> TableError:
     return TableError(
         code="parquet_unreadable",
-        rule="A Parquet file must be whole.",
+        rule=message("A Parquet file must be whole."),
         value=(str(error).splitlines() or [type(error).__name__])[0][:200],
-        remedy="Export it again, or save it as CSV.",
+        remedy=message("Export it again, or save it as CSV."),
     )
 
 
@@ -139,16 +140,20 @@ def _require(columns: tuple[str, ...], wanted: Columns) -> None:
     if not {"prediction", "text_sha256", wanted.text} & set(columns):
         raise TableError(
             code="column_unknown",
-            rule=f"The table must have the text column {wanted.text!r}.",
+            rule=message("The table must have the text column {text!r}.", text=wanted.text),
             value=listed(columns),
-            remedy="Say which column has the texts.",
+            remedy=message("Say which column has the texts."),
         )
     if not {wanted.label, wanted.rating} & set(columns):
         raise TableError(
             code="column_unknown",
-            rule=f"The table must have the column {wanted.label!r} or {wanted.rating!r}.",
+            rule=message(
+                "The table must have the column {label!r} or {rating!r}.",
+                label=wanted.label,
+                rating=wanted.rating,
+            ),
             value=listed(columns),
-            remedy="Say which column has the labels, and which one the ratings.",
+            remedy=message("Say which column has the labels, and which one the ratings."),
         )
 
 
@@ -156,7 +161,7 @@ def _checked(row: Row, columns: Columns) -> LabelledRow | BadRow:
     try:
         return _read(row, columns)
     except ClassifierError as error:
-        return BadRow(row.number, str(error))
+        return BadRow(row.number, error.message)
 
 
 def _read(row: Row, columns: Columns) -> LabelledRow:
@@ -165,7 +170,9 @@ def _read(row: Row, columns: Columns) -> LabelledRow:
         ClassifierError: the row is no verdict.
     """
     if row.problem:
-        raise InvalidRow(code="row_unreadable", rule=row.problem, value="it", remedy="Mend it.")
+        raise InvalidRow(
+            code="row_unreadable", rule=row.problem, value=message("it"), remedy=message("Mend it.")
+        )
     cells = row.cells
     given, label, rating = (
         cells.get(name) for name in (columns.text, columns.label, columns.rating)
@@ -174,9 +181,11 @@ def _read(row: Row, columns: Columns) -> LabelledRow:
     if _empty(label) and _empty(rating):
         raise InvalidRow(
             code="verdict_missing",
-            rule="A row has a label, a rating or both.",
-            value="neither",
-            remedy=f"Fill in {columns.label} or {columns.rating}.",
+            rule=message("A row has a label, a rating or both."),
+            value=message("neither"),
+            remedy=message(
+                "Fill in {label} or {rating}.", label=columns.label, rating=columns.rating
+            ),
         )
     chosen_by = _string(cells, "chosen_by")
     return LabelledRow(
@@ -212,9 +221,11 @@ def _string(cells: Mapping[str, Any], name: str) -> str:
     if found := _SURROGATE.search(text):
         raise InvalidRow(
             code="cell_surrogate",
-            rule=f"{name} must be valid Unicode, without lone surrogates.",
-            value=f"U+{ord(found.group()):04X} at position {found.start()}",
-            remedy="Save the file as UTF-8.",
+            rule=message("{name} must be valid Unicode, without lone surrogates.", name=name),
+            value=message(
+                "U+{code:04X} at position {place}", code=ord(found.group()), place=found.start()
+            ),
+            remedy=message("Save the file as UTF-8."),
         )
     return text
 

@@ -7,6 +7,7 @@ from typing import BinaryIO
 from classifier.bulk.errors import TableError
 from classifier.bulk.preview import guess_text_column
 from classifier.files import delete_stored, open_stored, store
+from classifier.messages import message
 from classifier.models import StoredFile
 from classifier.review.importing.rows import FORMATS, Columns, open_labelled
 
@@ -29,9 +30,11 @@ def keep_upload(stream: BinaryIO, filename: str) -> StoredFile:
     if Path(name).suffix.lower() not in FORMATS:
         raise TableError(
             code="format_unknown",
-            rule=f"A table's name must end in {', '.join(FORMATS)}.",
-            value=repr(Path(name).suffix) if Path(name).suffix else "a name without ending",
-            remedy="Save it as CSV (UTF-8), XLSX or Parquet.",
+            rule=message("A table's name must end in {names}.", names=", ".join(FORMATS)),
+            value=repr(Path(name).suffix)
+            if Path(name).suffix
+            else message("a name without ending"),
+            remedy=message("Save it as CSV (UTF-8), XLSX or Parquet."),
         )
     file = store(stream, name)
     try:
@@ -54,9 +57,9 @@ def columns_of(file: StoredFile) -> tuple[tuple[str, ...], Columns]:
         if not sample:
             raise TableError(
                 code="table_without_rows",
-                rule="A table must have a row below the names of its columns.",
-                value="none",
-                remedy="Choose a file with verdicts in it.",
+                rule=message("A table must have a row below the names of its columns."),
+                value=message("none"),
+                remedy=message("Choose a file with verdicts in it."),
             )
         usual = Columns()
         text = usual.text

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
+from classifier.messages import message
 from classifier.models import Prediction
 from classifier.review.importing.rows import (
     UNKNOWN,
@@ -21,7 +22,7 @@ from classifier.review.verdicts import Judgement, record_verdicts
 
 COMMAND = Prediction.Source.COMMAND
 LISTED = 20  # problems that are told of
-GONE = "Its prediction has been deleted meanwhile."
+GONE = message("Its prediction has been deleted meanwhile.")
 
 
 @dataclass
@@ -46,9 +47,13 @@ class Imported:
     @property
     def summary(self) -> str:
         """In a sentence."""
-        return (
-            f"{self.verdicts:,} verdicts given or changed, {self.unchanged:,} were so already, "
-            f"{self.bad:,} rows are bad; {self.rated:,} texts were rated first."
+        return message(
+            "{verdicts:,} verdicts given or changed, {unchanged:,} were so already, "
+            "{bad:,} rows are bad; {rated:,} texts were rated first.",
+            verdicts=self.verdicts,
+            unchanged=self.unchanged,
+            bad=self.bad,
+            rated=self.rated,
         )
 
 
