@@ -7,7 +7,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -54,14 +55,26 @@ def closed_site(
         yield SimpleNamespace(site=site, url=site.url, key=made.strip())
 
 
+@pytest.fixture
+def open_client(generated: Any, closed_site: SimpleNamespace) -> Iterator[Callable[[str], Any]]:
+    """Opens a client with a key; its connections end with the test."""
+    with ExitStack() as clients:
+
+        def opened(key: str) -> Any:
+            client = generated("").AuthenticatedClient(base_url=closed_site.url, token=key)
+            return clients.enter_context(client)
+
+        yield opened
+
+
 def test_the_generated_client_rates_reads_and_gives_feedback(
-    generated: Any, closed_site: SimpleNamespace
+    generated: Any, open_client: Callable[[str], Any], closed_site: SimpleNamespace
 ) -> None:
     models = generated(".models")
     predict = generated(".api.predict.predict")
     predictions = generated(".api.predictions.predictions_list")
     feedback = generated(".api.predictions.feedback")
-    client = generated("").AuthenticatedClient(base_url=closed_site.url, token=closed_site.key)
+    client = open_client(closed_site.key)
 
     asked = models.PredictRequest(text="a lovely film")
     key = str(uuid4())
@@ -91,11 +104,10 @@ def test_the_generated_client_rates_reads_and_gives_feedback(
 
 
 def test_the_generated_client_gets_errors_as_objects(
-    generated: Any, closed_site: SimpleNamespace
+    generated: Any, open_client: Callable[[str], Any], closed_site: SimpleNamespace
 ) -> None:
     models, predict = generated(".models"), generated(".api.predict.predict")
-    client = generated("").AuthenticatedClient(base_url=closed_site.url, token=closed_site.key)
-    stranger = generated("").AuthenticatedClient(base_url=closed_site.url, token="rs_stranger")
+    client, stranger = open_client(closed_site.key), open_client("rs_stranger")
 
     blank = predict.sync_detailed(client=client, body=models.PredictRequest(text=" "))
     refused = predict.sync_detailed(client=stranger, body=models.PredictRequest(text="good"))

@@ -1,9 +1,10 @@
 """Exactly N a minute, of a thousand requests of 64 clients to two workers of the real site."""
 
-import http.client
 import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,16 +20,15 @@ SECRET_KEY = "a secret that guards nothing, for a site that goes away soon"
 
 def ask(site: Site, count: int, **headers: str) -> list[tuple[int, Any]]:
     """Requests of one client over one connection: status and headers of each answer."""
-    connection = http.client.HTTPConnection(urlsplit(site.url).netloc, timeout=60)
+    body = json.dumps({"text": "a lovely film"})
+    headers = {"Content-Type": "application/json", **headers}
     answers = []
-    for _ in range(count):
-        body = json.dumps({"text": "a lovely film"})
-        headers = {"Content-Type": "application/json", **headers}
-        connection.request("POST", "/api/predict", body, headers)
-        response = connection.getresponse()
-        response.read()
-        answers.append((response.status, response.headers))
-    connection.close()
+    with closing(HTTPConnection(urlsplit(site.url).netloc, timeout=60)) as connection:
+        for _ in range(count):
+            connection.request("POST", "/api/predict", body, headers)
+            response = connection.getresponse()
+            response.read()
+            answers.append((response.status, response.headers))
     return answers
 
 
