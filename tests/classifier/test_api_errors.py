@@ -22,6 +22,7 @@ FORM = "application/x-www-form-urlencoded"
 FIELDS = {"id", "label", "score", "positive_probability", "model", "truncated", "language"} | {
     "rating",
     "rating_interval",
+    "probabilities",
     "explanation",
 }
 

@@ -137,6 +137,7 @@ def test_json_lines_have_the_fields_of_the_api(served_model: Path, reviews: Path
         "positive_probability",
         "rating",
         "rating_interval",
+        "probabilities",
         "model",
         "truncated",
         "language",

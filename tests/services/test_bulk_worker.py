@@ -221,11 +221,13 @@ from classifier.bulk_jobs import served, work
 from classifier.bulk_jobs.submission import submit
 from classifier.models import BulkJob, ModelVersion, Prediction
 from classifier.classification import Classification
+from classifier.task import Task
 from tests import reviews
 class Fake:
-    name, revision = "fake", "0"
+    name, revision, task = "fake", "0", Task()
     def classify(self, texts):
         return [Classification("POSITIVE", 0.9, 0.9, 9, 1) for _ in texts]
+    def require_single_texts(self): pass
 served.holder.get = Fake
 def submit_file(path):
     with path.open("rb") as stream:

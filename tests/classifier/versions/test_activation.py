@@ -134,13 +134,20 @@ def name_code(directory: Path) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | {"auto_map": {"a": "b"}}))
 
 
+def misnumber(directory: Path) -> None:
+    relabel(directory, {"0": "NEGATIVE", "2": "POSITIVE"})
+
+
 def mislabel(directory: Path) -> None:
+    relabel(directory, {"0": "joy", "1": "anger"})
+
+
+def relabel(directory: Path, id2label: dict[str, str]) -> None:
     file = directory / "config.json"
-    config = json.loads(file.read_text())
-    file.write_text(json.dumps(config | {"id2label": {"0": "joy", "1": "anger"}}))
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"id2label": id2label}))
 
 
-BREAKS = [cut_weights, lose_tokenizer, make_nan, make_constant, name_code, mislabel]
+BREAKS = [cut_weights, lose_tokenizer, make_nan, make_constant, name_code, misnumber]
 
 
 @pytest.mark.parametrize("break_it", BREAKS, ids=lambda each: each.__name__)
@@ -156,7 +163,7 @@ def test_a_broken_model_is_not_registered(
     assert not ModelVersion.objects.exclude(status=Status.SEEN).exists()
 
 
-@pytest.mark.parametrize("break_it", BREAKS, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("break_it", [*BREAKS, mislabel], ids=lambda each: each.__name__)
 def test_a_candidate_that_broke_is_refused_and_the_old_one_serves_on(
     other_model_dir: Path, break_it: Callable[[Path], None]
 ) -> None:

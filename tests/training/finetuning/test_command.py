@@ -129,11 +129,18 @@ def test_each_run_of_a_series_is_a_candidate(data_dir: Path) -> None:
     assert "activate_model many-seed1" in said
 
 
-def test_a_model_that_does_not_rate_reviews_is_none(data_dir: Path) -> None:
+def test_a_model_of_other_labels_is_a_candidate_too(data_dir: Path) -> None:
     said = finetune(**parameters(data_dir, label_names="no,yes"), name="mine")
-    assert "mine is no candidate to be activated: A model that rates reviews" in said
+    version = ModelVersion.objects.get()
+    assert (version.name, version.status) == ("mine", "candidate")
+    assert "Activate it: manage.py activate_model mine" in said
+
+
+def test_a_model_that_tells_nothing_apart_is_none(data_dir: Path) -> None:
+    said = finetune(**parameters(data_dir, learning_rate=1e-9), name="mine")
+    assert "mine is no candidate to be activated: A model tells reviews apart." in said
     assert "activate_model" not in said
-    assert not ModelVersion.objects.exists()
+    assert not ModelVersion.objects.exclude(status="seen").exists()
 
 
 def test_without_tables_a_run_succeeds_and_says_how_to_register_its_model(
