@@ -61,7 +61,7 @@ def post_worker_init(worker: Any) -> None:
         worker.log.error("No model is served: %s", error)
     threading.Thread(target=_follow, args=[worker], daemon=True).start()
     # Predictions are answered meanwhile: they need no page.
-    threading.Thread(target=_import_pages, daemon=True).start()
+    threading.Thread(target=_import_pages, name="pages", daemon=True).start()
 
 
 def _load(worker: Any) -> None:
