@@ -10,14 +10,15 @@ from django.core.management.base import BaseCommand
 from django.utils import translation
 
 from classifier.api.catalogue import FILE as CATALOGUE
+from classifier.api.catalogue import with_plain_places
 from classifier.api.error_sources import ROOT, Told, collect
 
 SCHEMA = Path("docs/openapi.yaml")
 ERRORS = Path("docs/errors.md")
 HEAD = """# Errors of the API
 
-Made by `manage.py api_reference` from the code; `GET /api/errors` has the same as JSON. `{…}` and
-`%(…)s` stand for what differs from case to case.
+Made by `manage.py api_reference` from the code; `GET /api/errors` has the same as JSON. `{places}`
+in a sentence stand for what differs from case to case.
 """
 
 
@@ -64,4 +65,4 @@ def _section(told: Told) -> str:
 
 
 def _plain(text: str) -> str:
-    return text.replace("<", "&lt;")
+    return with_plain_places(text).replace("<", "&lt;")
