@@ -21,7 +21,7 @@ from classifier.api.serializers import (
     TeiRequestSerializer,
 )
 from classifier.classification import Classification
-from classifier.messages import message
+from classifier.messages import message, told
 from classifier.models import Prediction
 from classifier.services import rate_fully
 from classifier.task import WrongPair
@@ -76,9 +76,9 @@ class InferenceView(ApiView):
         response = super().handle_exception(error)
         said = response.data["error"]
         field = f"{said['field']}: " if said["field"] else ""
-        sentence = f"{field}{said['rule']} {said['value']}. {said['remedy']}"
+        parts = {name: said[name] for name in ("rule", "value", "remedy")}
         response.data = {
-            "error": sentence,
+            "error": field + told(message("{rule} Found: {value}. {remedy}", **parts)),
             "error_type": error_type(response.status_code, said["code"]),
         }
         response.status_code = self.status_of(response.status_code, said["code"])
