@@ -1,6 +1,6 @@
 """POST /api/predict refuses without the framework just as PredictView does with it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ def no_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def told_twice(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def told_twice(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Any, Any]]:
     """Send a request twice: to be answered at once, and by the framework; both answers."""
 
     def send(body: str, **headers: str) -> tuple[Any, Any]:
