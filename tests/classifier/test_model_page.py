@@ -46,11 +46,11 @@ def test_the_model_that_answers_is_described(client: Client, described: Path) ->
 
     assert "The model described" in shown
     assert "It rates the reviews on this site now." in shown
-    assert "Of 200 texts that it had never seen, it got 87.5\N{NO-BREAK SPACE}% right." in shown
+    assert "Of 200 texts that it had never seen, it got 87.5 % right." in shown
     assert "measured on letters alone" in shown
     assert "some/encoder" in shown
     assert "mit" in shown
-    assert "90.0\N{NO-BREAK SPACE}% sure on average, 80.0\N{NO-BREAK SPACE}% right" in shown
+    assert "90.0 % sure on average, 80.0 % right" in shown
     assert "<h2>described</h2>" in shown
     assert "<script>alert" not in shown
     assert "style=" not in shown
@@ -64,11 +64,11 @@ def test_it_says_the_same_once_it_is_loaded_and_has_answered(
 
     shown = page(client)
 
-    assert "87.5\N{NO-BREAK SPACE}% right" in shown
+    assert "87.5 % right" in shown
     assert holder.loaded is not None
     assert holder.loaded.revision in shown
     version = ModelVersion.objects.get()
-    assert "87.5\N{NO-BREAK SPACE}% right" in page(client, f"/model/{version.pk}")
+    assert "87.5 % right" in page(client, f"/model/{version.pk}")
 
 
 def test_the_active_version_comes_first(client: Client, served_model: Path) -> None:
