@@ -1,6 +1,6 @@
 from django.urls import path
 
-from classifier.views import bulk, compare, explanation, model, review
+from classifier.views import api, bulk, compare, explanation, model, review
 
 urlpatterns = [
     path("", review.review, name="review"),
@@ -18,6 +18,7 @@ urlpatterns = [
     path("compare/<uuid:first_id>/<uuid:second_id>", compare.comparison, name="comparison"),
     path("model", model.model, name="model"),
     path("model/<int:version_id>", model.model, name="model-version"),
+    path("api/docs", api.docs, name="api-docs"),
     path("bulk", bulk.upload, name="bulk"),
     path("bulk/uploads/<uuid:file_id>", bulk.choose, name="bulk-upload"),
     path("bulk/<uuid:job_id>", bulk.job, name="bulk-job"),

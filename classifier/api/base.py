@@ -101,3 +101,10 @@ def refuse_encoded(meta: dict[str, Any]) -> None:
                 "Leave out Content-Encoding, and send several requests if it is too long."
             ),
         )
+
+
+def undescribed() -> list[type]:
+    """The classes whose docstrings describe no operation, for drf-spectacular."""
+    from drf_spectacular.plumbing import get_lib_doc_excludes
+
+    return [*get_lib_doc_excludes(), ApiView]

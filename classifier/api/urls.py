@@ -1,6 +1,6 @@
 from django.urls import path
 from django.views.decorators.http import conditional_page
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView
 
 from classifier.api.bulk import BulkCancelView, BulkJobsView, BulkJobView, BulkResultView
 from classifier.api.catalogue import CatalogueView
@@ -29,5 +29,4 @@ urlpatterns = [
     path("bulk/<str:job_id>/cancel", BulkCancelView.as_view(), name="api-bulk-cancel"),
     path("errors", conditional_page(CatalogueView.as_view()), name="api-errors"),
     path("schema", conditional_page(SpectacularAPIView.as_view()), name="api-schema"),
-    path("docs", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
 ]
