@@ -16,7 +16,7 @@ from classifier.texts import json_type
 
 MAX_CHARS = 200_000  # of a configuration
 MAX_RATING = 5  # of a Rating tag that does not say it
-REMEDY = "See docs/label-studio.md for a configuration to paste."
+REMEDY = "See docs/how-to/label-studio.md for a configuration to paste."
 
 
 class InvalidLabelConfig(ClassifierError):

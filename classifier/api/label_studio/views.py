@@ -55,7 +55,7 @@ class LabelStudioView(APIView):
     advice = {
         "not_found": (
             "Label Studio is answered by a site that has a secret for it.",
-            "Set LABEL_STUDIO_SECRET; docs/label-studio.md says how.",
+            "Set LABEL_STUDIO_SECRET; docs/how-to/label-studio.md says how.",
         ),
         "authentication_failed": (
             "A request must have the site's LABEL_STUDIO_SECRET: as the password of any user, or "

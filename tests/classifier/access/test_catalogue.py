@@ -11,7 +11,7 @@ from classifier.api import error_sources
 from classifier.api.catalogue import catalogue
 from classifier.api.errors import exception_handler
 from classifier.exceptions import ClassifierError
-from classifier.management.commands.api_reference import reference
+from classifier.management.reference import reference
 from tests.site import ROOT
 
 CODES = {entry["code"] for entry in catalogue()}
@@ -19,7 +19,7 @@ SEMVER = re.compile(r"\d+\.\d+\.\d+")
 
 
 def test_what_is_committed_is_what_the_code_says() -> None:
-    """If not: manage.py api_reference, and look at the difference. Is it another version?"""
+    """If not: manage.py reference, and look at the difference. Is it another version?"""
     for path, content in reference().items():
         assert (ROOT / path).read_text(encoding="utf-8") == content, path
 
