@@ -23,6 +23,7 @@ COMMANDS = {
     r"cp deploy/env.example .env": "it is for Docker, and would change how this checkout starts",
     r"(.venv/bin/)?pip install": "it installs packages",
     r"python -m pytest": "it needs a package that is not installed",
+    r"export ": "it is for the command after it, which is not run",
     r"openssl ": "what it makes is for the environment of a site to be started",
     r".venv/bin/torchrun .*": TRAINS,
     r"\S+ manage.py (finetune|pretrain) (?!.*--(list-recipes|dry-run))": TRAINS,

@@ -64,6 +64,7 @@ def _commands(code: str) -> Iterator[list[str]]:
     lexer = shlex.shlex(code, posix=True, punctuation_chars="();<>|&\n")
     lexer.whitespace = " \t"
     lexer.commenters = ""
+    lexer.whitespace_split = True
     for word in lexer:
         if set(word) <= set("();<>|&\n"):
             if words:

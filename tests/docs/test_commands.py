@@ -1,15 +1,15 @@
 """Each command in the documentation exists and takes the options it is shown with."""
 
-import argparse
 import re
 import shutil
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from django.core.management import get_commands, load_command_class
+from django.core.management import CommandError, get_commands, load_command_class
 from django.urls import resolve
 
 from tests.docs.not_run import COMMANDS, why_not_run
@@ -73,7 +73,7 @@ def docker(words: list[str]) -> None:
 
 
 def pip(words: list[str]) -> None:
-    named = [file for flag, file in zip(words, words[1:], strict=False) if flag in ("-r", "-c")]
+    named = [file for flag, file in pairwise(words) if flag in ("-r", "-c")]
     assert words[0] == "install"
     assert all((ROOT / file).is_file() for file in named)
 
@@ -83,8 +83,10 @@ def curl(words: list[str]) -> None:
         if word.startswith("http"):
             url = urlsplit(word)
             assert url.netloc.startswith("127.0.0.1:8000"), f"Whose address is {word}?"
+            if "$" in url.netloc:
+                continue  # a path that the site has told
             path = re.sub(r"\$\w+", "5d0f9b0e-3f6c-4b8e-9a53-0f2f6a1f9b11", url.path)
-            if path and path not in OF_THE_MIDDLEWARE:
+            if path not in OF_THE_MIDDLEWARE:
                 resolve(path)
 
 
@@ -111,7 +113,7 @@ def test_each_command_exists_and_takes_its_options(block: Block) -> None:
 
 
 def test_an_option_that_is_not_there_is_found() -> None:
-    with pytest.raises((argparse.ArgumentError, SystemExit, Exception), match="--no-such"):
+    with pytest.raises(CommandError, match="--no-such"):
         takes("finetune", ["--no-such"])
 
 

@@ -40,3 +40,15 @@ def test_the_index_names_every_page() -> None:
         path = ROOT / page
         if page not in (Path("README.md"), Path("docs/README.md")):
             assert path in linked or path.parent in linked, page
+
+
+def test_pictures_are_small_and_shown() -> None:
+    folder = ROOT / "docs" / "pictures"
+    shown = {
+        (ROOT / page).parent.joinpath(link).resolve()
+        for page in PAGES
+        for link in LINK.findall(outside_fences(page))
+    }
+    for picture in folder.glob("*.png"):
+        assert picture.stat().st_size < 150_000, picture
+        assert picture in shown
