@@ -11,6 +11,7 @@ import pytest
 
 from classifier.starter import installer
 from tests.docs.shell import Shell
+from tests.gates import missing
 from tests.site import ROOT, Site, command
 
 
@@ -46,6 +47,8 @@ def documented_site(
 @pytest.fixture
 def desk(documented_site: Site, tmp_path: Path) -> Desk:
     """What commands write goes there, and what they read is the checkout's."""
+    if shutil.which("curl") is None:
+        missing("SERVICES", "curl is not installed.")
     for name in ("manage.py", "docs", "benchmarks", "deploy", "training"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / ".venv").symlink_to(sys.prefix)

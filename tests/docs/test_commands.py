@@ -1,7 +1,6 @@
 """Each command in the documentation exists and takes the options it is shown with."""
 
 import re
-import shutil
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -139,9 +138,3 @@ def test_each_reason_is_needed() -> None:
         if (entry := why_not_run(block.page, words))
     }  # fmt: skip
     assert found == {*COMMANDS, *map(str, PAGES_NOT_RUN)}
-
-
-def test_what_a_page_takes_from_the_system_is_there() -> None:
-    used = {program for block in BLOCKS for program, *_ in block.commands} & OF_THE_SYSTEM
-    builtin = {"export"}
-    assert [program for program in sorted(used - builtin) if shutil.which(program) is None] == []
