@@ -2,6 +2,8 @@
 
 import select
 import time
+from collections import deque
+from itertools import takewhile
 from typing import Any
 
 from gunicorn.workers.gthread import _DEFER, ThreadWorker
@@ -40,10 +42,10 @@ class Worker(ThreadWorker):
         super().wait_for_and_dispatch_events(min(timeout, left) if left > 0 else timeout)
 
     def handle(self, conn: Any) -> Any:
-        if not (conn.initialized or conn.data_ready or _has_data(conn.sock)):
+        if not (conn.initialized or conn.data_ready or _has_data(conn.sock, LINGER)):
             return _DEFER  # the poller waits for it; gunicorn's own thread would, for 5 seconds
         kept = super().handle(conn)
-        while kept is True and self.alive and _has_data(conn.sock):
+        while kept is True and self.alive and _has_data(conn.sock, LINGER):
             if not self.tpool._work_queue.empty():
                 self.enqueue_req(conn)
                 return _HANDED_ON
@@ -54,11 +56,34 @@ class Worker(ThreadWorker):
         if fs.cancelled() or fs.exception() or fs.result() is not _HANDED_ON:
             super().finish_request(conn, fs)
 
+    def murder_keepalived(self) -> None:
+        self._spare_who_ask(self.keepalived_conns)
+        super().murder_keepalived()
+
+    def murder_pending(self) -> None:
+        self._spare_who_ask(self.pending_conns)
+        super().murder_pending()
+
+    def _spare_who_ask(self, connections: deque[Any]) -> None:
+        """Keep those past their time whose request has come since the poller was asked.
+
+        gunicorn closes them, and their clients get no answer: on a busy machine seconds may lie
+        between the two.
+        """
+        now = time.monotonic()
+        late = list(takewhile(lambda conn: conn.timeout <= now, connections))
+        for conn in late:
+            if _has_data(conn.sock, 0):
+                conn.set_timeout()
+                connections.remove(conn)
+                connections.append(conn)
+
     def _pause_left(self) -> float:
         return self._accepts_again_at - time.monotonic()
 
 
-def _has_data(sock: Any) -> bool:
+def _has_data(sock: Any, seconds: float) -> bool:
+    """Whether there is something to read, now or within `seconds`."""
     poll = select.poll()
     poll.register(sock, select.POLLIN)
-    return bool(poll.poll(LINGER * 1000))
+    return bool(poll.poll(seconds * 1000))

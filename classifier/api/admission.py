@@ -43,7 +43,7 @@ def admit(request: HttpRequest, scope: str, *, demanded: bool | None = None) -> 
 
     Raises:
         Refusal: 401 for a wrong or missing key, 403 for one that does not open this, 429 for one
-            request too many; again at each call, in the language of that moment.
+            request too many; again at each call.
     """
     admission = admission_of(request) or _looked_at(request)
     if admission.rate and not admission.rate.passes:

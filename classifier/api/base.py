@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
-from django.utils.translation import gettext as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
@@ -16,6 +15,7 @@ from classifier.api.admission import admission_of, admit
 from classifier.api.keys import HeldKey
 from classifier.api.refusals import Refusal
 from classifier.api.serializers import ErrorSerializer
+from classifier.messages import message
 from classifier.models import Scope
 
 IDEMPOTENCY_KEY = OpenApiParameter(
@@ -95,7 +95,9 @@ def refuse_encoded(meta: dict[str, Any]) -> None:
         raise Refusal(
             status=415,
             code="content_encoding",
-            rule=_("A body is sent as it is, not compressed."),
+            rule=message("A body is sent as it is, not compressed."),
             value=repr(encoding[:50]),
-            remedy=_("Leave out Content-Encoding, and send several requests if it is too long."),
+            remedy=message(
+                "Leave out Content-Encoding, and send several requests if it is too long."
+            ),
         )

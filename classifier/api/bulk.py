@@ -31,6 +31,8 @@ from classifier.bulk_http import result_response
 from classifier.bulk_jobs import control, retention, submission
 from classifier.bulk_jobs.errors import BulkError
 from classifier.bulk_shown import shown_jobs
+from classifier.jobs.job import STATES
+from classifier.messages import counted, message, told
 from classifier.models import BulkJob, Prediction, Scope
 from classifier.uploads import receive_uploads, uploaded_file
 
@@ -43,20 +45,20 @@ class BulkView(ApiView):
     parser_classes = (MultiPartParser,)
     advice = {
         "parse_error": (
-            "The body must be a form in multipart/form-data.",
-            "Send it as curl -F file=@reviews.csv does.",
+            message("The body must be a form in multipart/form-data."),
+            message("Send it as curl -F file=@reviews.csv does."),
         ),
         "unsupported_media_type": (
-            "The content type is multipart/form-data.",
-            "Send the file as curl -F file=@reviews.csv does.",
+            message("The content type is multipart/form-data."),
+            message("Send the file as curl -F file=@reviews.csv does."),
         ),
         "method_not_allowed": (
-            "The address answers to the methods in the Allow header.",
-            "Use one of them; /api/docs lists them all.",
+            message("The address answers to the methods in the Allow header."),
+            message("Use one of them; /api/docs lists them all."),
         ),
         "not_found": (
-            "A job has the address that the request which made it was answered with.",
-            "Look at the Location header of that answer.",
+            message("A job has the address that the request which made it was answered with."),
+            message("Look at the Location header of that answer."),
         ),
     }
 
@@ -164,9 +166,11 @@ class BulkCancelView(BulkView):
         if not control.cancel(job):
             raise BulkError(
                 code="bulk_over",
-                rule="Only a job that is not over can be cancelled.",
-                value=f"a job that is {_job(job_id).status}",
-                remedy="Delete its files instead.",
+                rule=message("Only a job that is not over can be cancelled."),
+                value=message(
+                    "a job that is {status}", status=STATES[job.Status(_job(job_id).status)]
+                ),
+                remedy=message("Delete its files instead."),
             )
         return Response(BulkJobSerializer(_job(job_id)).data, status=status.HTTP_202_ACCEPTED)
 
@@ -200,7 +204,7 @@ def _job(job_id: str) -> BulkJob:
     try:
         return shown_jobs().get(pk=UUID(job_id))
     except (ValueError, BulkJob.DoesNotExist):
-        raise NotFound(f"no job {job_id[:50]!r}") from None
+        raise NotFound(told(message("no job {id}", id=repr(job_id[:50])))) from None
 
 
 def _one(given: Any, name: str) -> str | None:
@@ -213,9 +217,9 @@ def _one(given: Any, name: str) -> str | None:
     if len(values) > 1:
         raise InvalidRequest(
             code=f"{name}_several",
-            rule=f"The field {name} may stand in a request once.",
-            value=f"{len(values)} times",
-            remedy="Send it once.",
+            rule=message("The field {name} may stand in a request once.", name=name),
+            value=counted("{count} time", "{count} times", count=len(values)),
+            remedy=message("Send it once."),
         )
     return str(values[0]) if values else None
 
@@ -229,9 +233,9 @@ def _keep_texts(value: str | None) -> bool:
     if said not in YES | NO:
         raise InvalidRequest(
             code="keep_texts_value",
-            rule="keep_texts must be true or false.",
+            rule=message("keep_texts must be true or false."),
             value=repr(said[:50]),
-            remedy="Send true to keep the texts, false or nothing to delete them.",
+            remedy=message("Send true to keep the texts, false or nothing to delete them."),
         )
     return said in YES
 
@@ -248,8 +252,8 @@ def _guessed(file: Any, name: str) -> str:
     if seen.text_column is None or not seen.certain:
         raise TableError(
             code="column_unclear",
-            rule="It must be clear which column holds the texts.",
-            value=f"the columns {listed(seen.columns)}",
-            remedy="Name it in the field text_column.",
+            rule=message("It must be clear which column holds the texts."),
+            value=message("the columns {names}", names=listed(seen.columns)),
+            remedy=message("Name it in the field text_column."),
         )
     return seen.text_column

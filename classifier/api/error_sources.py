@@ -8,12 +8,12 @@ from typing import Any, TypedDict
 from rest_framework.exceptions import APIException
 
 from classifier import bulk_http
+from classifier.messages import message
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("classifier", "training")
 FILLED_IN = "{…}"
-UNSAID = "The error itself says it."
-TRANSLATORS = {"_", "gettext", "gettext_lazy", "ngettext"}
+UNSAID = message("The error itself says it.")
 
 # The HTTP status that each kind of error is answered with, where the error has none of its own
 STATUSES = {
@@ -40,7 +40,7 @@ NOT_OF_THE_API = {
 
 
 class Told(TypedDict):
-    """An error as a program may be told it; {…} and %(…)s stand for what differs."""
+    """An error as a program may be told it: messages, whose {places} stand for what differs."""
 
     code: str
     status: list[int]
@@ -146,9 +146,9 @@ def _name(node: ast.expr) -> str:
 def _constants(tree: ast.Module) -> dict[str, str]:
     """What a module's own constants are, where that stands in the code."""
     return {
-        target.id: str(node.value.value)
+        target.id: text
         for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        if isinstance(node, ast.Assign) and (text := _text(node.value, {})) != FILLED_IN
         for target in node.targets
         if isinstance(target, ast.Name)
     }
@@ -167,17 +167,23 @@ def _texts(
         None,
     )
     if isinstance(node, ast.IfExp):
-        either = (_texts(part, call, tree, constants) for part in (node.body, node.orelse))
+        either = (_texts(part, call, tree, constants) for part in _either(node))
         return [text for texts in either for text in texts]
     names = [each.id for each in ast.walk(node) if isinstance(each, ast.Name)]
     if function is None or not isinstance(node, ast.Name | ast.JoinedStr) or len(names) != 1:
         return [_text(node, constants)]
-    said = [_text(each, constants) for each in _values(names[0], function, tree)]
+    values = (one for each in _values(names[0], function, tree) for one in _either(each))
+    said = [_text(each, constants) for each in values]
     if isinstance(node, ast.JoinedStr):
         texts = [_text(node, {**constants, names[0]: each}) for each in said]
     else:
         texts = said
     return list(dict.fromkeys(texts or [_text(node, constants)]))
+
+
+def _either(node: ast.expr) -> list[ast.expr]:
+    """The two values of a conditional expression; any other is one."""
+    return [node.body, node.orelse] if isinstance(node, ast.IfExp) else [node]
 
 
 def _values(name: str, function: ast.FunctionDef, tree: ast.Module) -> Iterator[ast.expr]:
@@ -194,7 +200,7 @@ def _values(name: str, function: ast.FunctionDef, tree: ast.Module) -> Iterator[
 
 
 def _text(node: ast.expr, constants: dict[str, str]) -> str:
-    """What stands in the code, as it is translated; {…} for what is filled in."""
+    """What stands in the code: a code, or what the catalogues of translations list; else {…}."""
     match node:
         case ast.Constant():
             return str(node.value)
@@ -204,12 +210,6 @@ def _text(node: ast.expr, constants: dict[str, str]) -> str:
             return "".join(_text(part, constants) for part in node.values)
         case ast.FormattedValue():
             return _text(node.value, constants)
-        case ast.Call() if _name(node.func) in TRANSLATORS:
+        case ast.Call() if _name(node.func) == "message":
             return _text(node.args[0], constants)
-        case ast.Call(func=ast.Attribute(value=value, attr="format")):
-            return _text(value, constants)
-        case ast.BinOp(op=ast.Mod()):
-            return _text(node.left, constants)
-        case ast.BinOp(op=ast.Add()):
-            return _text(node.left, constants) + _text(node.right, constants)
     return FILLED_IN

@@ -15,12 +15,13 @@ from classifier.api.parsers import StrictJSONParser
 from classifier.api.requests import InvalidField, require_object
 from classifier.api.serializers import FeedbackRequestSerializer, FeedbackSerializer
 from classifier.exceptions import InvalidText
+from classifier.messages import message, told
 from classifier.models import Feedback, Prediction, Scope
 from classifier.review.feedback import MAX_VISITOR_CHARS, give_feedback
 from classifier.review.judgement import InvalidJudgement, read_label_of, read_rating_of
 from classifier.texts import clean_review_text
 
-EXAMPLE = '{"right": true}, or {"label": "NEGATIVE", "rating": 3}'
+SEND = message('Send {"right": true}, or {"label": "NEGATIVE", "rating": 3}.')
 PREDICTION_ID = OpenApiParameter("prediction_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 
 
@@ -29,12 +30,12 @@ class FeedbackView(ApiView):
     parser_classes = (StrictJSONParser,)
     advice = {
         "not_found": (
-            "Feedback is given to a prediction of this site.",
-            "Use the id of the answer to POST /api/predict.",
+            message("Feedback is given to a prediction of this site."),
+            message("Use the id of the answer to POST /api/predict."),
         ),
         "method_not_allowed": (
-            "The address answers to the methods in the Allow header.",
-            "Use POST to say what the visitor says.",
+            message("The address answers to the methods in the Allow header."),
+            message("Use POST to say what the visitor says."),
         ),
     }
 
@@ -56,7 +57,7 @@ class FeedbackView(ApiView):
     )
     def post(self, request: Request, prediction_id: str) -> Response:
         prediction = _prediction(prediction_id)
-        said = require_object(request.data, EXAMPLE)
+        said = require_object(request.data, SEND)
         try:
             label, rating = _said_of(prediction, said)
         except InvalidJudgement as error:
@@ -75,7 +76,7 @@ def _prediction(prediction_id: str) -> Prediction:
     try:
         return Prediction.objects.select_related("model_version").get(pk=UUID(prediction_id))
     except (ValueError, Prediction.DoesNotExist) as error:
-        raise NotFound("no such prediction") from error
+        raise NotFound(told(message("no such prediction"))) from error
 
 
 def _said_of(prediction: Prediction, said: dict[str, Any]) -> tuple[str, int | None]:
@@ -87,11 +88,11 @@ def _said_of(prediction: Prediction, said: dict[str, Any]) -> tuple[str, int | N
     raise InvalidJudgement(
         "right",
         code="feedback_unclear",
-        rule="Feedback is either right: true, or a label and a rating.",
-        value="right with a label or a rating"
+        rule=message("Feedback is either right: true, or a label and a rating."),
+        value=message("right with a label or a rating")
         if said["right"] is True
         else str(said["right"])[:50],
-        remedy=f"Send {EXAMPLE}.",
+        remedy=SEND,
     )
 
 

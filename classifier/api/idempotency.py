@@ -14,10 +14,10 @@ from hashlib import sha256
 
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from classifier.api.admission import Admission
 from classifier.api.refusals import Refusal
+from classifier.messages import counted, message
 from classifier.models import IdempotentRequest
 from classifier.models.api_keys import IdempotentRequestQuerySet
 
@@ -77,10 +77,11 @@ def turn(request: HttpRequest, admission: Admission, body: bytes) -> Iterator[Tu
         raise Refusal(
             status=400,
             code="idempotency_key",
-            rule=_("An Idempotency-Key has 1 to %(most)d visible ASCII characters.")
-            % {"most": LONGEST},
-            value=_("%(count)d characters") % {"count": len(key)},
-            remedy=_("Send a new UUID with each new request."),
+            rule=message(
+                "An Idempotency-Key has 1 to {most} visible ASCII characters.", most=LONGEST
+            ),
+            value=counted("{count:,} character", "{count:,} characters", count=len(key)),
+            remedy=message("Send a new UUID with each new request."),
         )
     parts = (admission.sender, request.path_info, key)
     mine = _claim(sha256("\n".join(parts).encode()).hexdigest(), body.hex())
@@ -108,9 +109,9 @@ def _claim(digest: str, body: str) -> Turn:
             raise Refusal(
                 status=422,
                 code="idempotency_body",
-                rule=_("An Idempotency-Key stands for one request."),
-                value=_("the same key with another body"),
-                remedy=_("Send a new Idempotency-Key with each new request."),
+                rule=message("An Idempotency-Key stands for one request."),
+                value=message("the same key with another body"),
+                remedy=message("Send a new Idempotency-Key with each new request."),
             )
         if row.made is not None:
             return Turn(row.made, digest, str(row.token))
@@ -125,7 +126,7 @@ def _in_flight() -> Refusal:
         status=409,
         headers={"Retry-After": "1"},
         code="idempotency_in_flight",
-        rule=_("A request with an Idempotency-Key is done once."),
-        value=_("the same request, which is not answered yet"),
-        remedy=_("Send it again after the seconds in Retry-After."),
+        rule=message("A request with an Idempotency-Key is done once."),
+        value=message("the same request, which is not answered yet"),
+        remedy=message("Send it again after the seconds in Retry-After."),
     )

@@ -3,10 +3,10 @@
 Their clients work unmodified. What they are told is kept as any other prediction.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,6 +21,7 @@ from classifier.api.serializers import (
     TeiRequestSerializer,
 )
 from classifier.classification import Classification
+from classifier.messages import message, told
 from classifier.models import Prediction
 from classifier.services import rate_fully
 from classifier.task import WrongPair
@@ -55,26 +56,29 @@ class InferenceView(ApiView):
     parser_classes = (StrictJSONParser,)
     advice = {
         "method_not_allowed": (
-            "The address answers to the methods in the Allow header.",
-            'Use POST with {"inputs": "..."}.',
+            message("The address answers to the methods in the Allow header."),
+            message('Use POST with {"inputs": "..."}.'),
         ),
         "parse_error": (
-            "The body must be a JSON object in UTF-8.",
-            'Send {"inputs": "..."} with Content-Type: application/json.',
+            message("The body must be a JSON object in UTF-8."),
+            message('Send {"inputs": "..."} with Content-Type: application/json.'),
         ),
         "unsupported_media_type": (
-            "The content type is application/json, in UTF-8.",
-            "Set the Content-Type header to application/json.",
+            message("The content type is application/json, in UTF-8."),
+            message("Set the Content-Type header to application/json."),
         ),
     }
+
+    pair_remedies: Mapping[str, str] = {}
+    """What to do here about a second text that is missing or too many, by the error's code."""
 
     def handle_exception(self, error: Exception) -> Response:
         response = super().handle_exception(error)
         said = response.data["error"]
         field = f"{said['field']}: " if said["field"] else ""
-        sentence = f"{field}{said['rule']} {said['value']}. {said['remedy']}"
+        parts = {name: said[name] for name in ("rule", "value", "remedy")}
         response.data = {
-            "error": sentence,
+            "error": field + told(message("{rule} Found: {value}. {remedy}", **parts)),
             "error_type": error_type(response.status_code, said["code"]),
         }
         response.status_code = self.status_of(response.status_code, said["code"])
@@ -85,14 +89,19 @@ class InferenceView(ApiView):
 
     def answer(self, asked: Asked) -> Response:
         try:
-            rated = rate_fully(asked.texts, source=Prediction.Source.API)
+            rated = rate_fully(asked.texts, source=Prediction.Source.API, pairs=asked.pairs)
         except WrongPair as error:
-            raise InvalidField("inputs", _alone(error)) from error
+            refused = _told_here(error, self.pair_remedies[error.code])
+            raise InvalidField("inputs", refused) from error
         answers = [scores(one.said, asked.function)[: asked.top] for one in rated]
         return Response(answers if asked.is_nested else answers[0])
 
 
 class HubView(InferenceView):
+    pair_remedies = {
+        "text_pair_missing": message("Ask /api/predict, with text_pair beside text."),
+    }
+
     @extend_schema(
         operation_id="inference",
         summary="Rate as Hugging Face's Inference API does",
@@ -110,15 +119,25 @@ class HubView(InferenceView):
 
 
 class TeiView(InferenceView):
+    pair_remedies = {
+        "text_pair_missing": message('Send both in one list: {"inputs": ["...", "..."]}.'),
+        "text_pair_unread": message('Send a list of lists with one text each: [["..."], ["..."]].'),
+    }
+
     @extend_schema(
         operation_id="tei_predict",
         summary="Rate as Text Embeddings Inference does",
-        description="A list of scores for one text; for a list of lists, such a list for each.",
+        description="A list of scores for one text; for a list of lists, such a list for each. "
+        "Two texts in one list are a pair, such as a question and a passage, for a model that "
+        "reads pairs.",
         request=TeiRequestSerializer,
         responses=_responses({"oneOf": [SCORES, NESTED]}, 422),
         examples=[
             OpenApiExample("one", {"inputs": "A joy from start to end."}, request_only=True),
             OpenApiExample("list", {"inputs": [["A joy."], ["A bore."]]}, request_only=True),
+            OpenApiExample(
+                "pair", {"inputs": ["Is water wet?", "Water is a liquid …"]}, request_only=True
+            ),
             OpenApiExample("scores", ANSWER, response_only=True, status_codes=["200"]),
         ],
     )
@@ -132,13 +151,13 @@ class TeiView(InferenceView):
         return 413 if code in TOO_LARGE else 422
 
 
-def _alone(error: WrongPair) -> InvalidRequest:
-    """A pair that is missing, told where none can be sent."""
+def _told_here(error: WrongPair, remedy: str) -> InvalidRequest:
+    """The same, with what to do about it in this form."""
     return InvalidRequest(
         code=error.code,
         rule=error.rule,
         value=error.value,
-        remedy=_("Ask /api/predict, with text_pair beside text."),
+        remedy=remedy,
     )
 
 

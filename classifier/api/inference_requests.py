@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from django.conf import settings
-from django.utils.translation import gettext as _
 
-from classifier.api.requests import InvalidField, InvalidRequest, require_object
+from classifier.api.requests import InvalidField, InvalidRequest, list_found, require_object
 from classifier.exceptions import InvalidText
+from classifier.messages import message
 from classifier.services import review_text
 from classifier.texts import json_type
 
@@ -26,6 +26,8 @@ class Asked:
     """What makes scores of the model's outputs."""
     top: int | None = None
     """So many of the likeliest labels; None: all."""
+    pairs: list[str] | None = None
+    """The second text of each, cleaned; None where there is none."""
 
 
 def hub_request(data: Any) -> Asked:
@@ -37,26 +39,34 @@ def hub_request(data: Any) -> Asked:
     Raises:
         InvalidRequest, InvalidField: it is something else.
     """
-    data = require_object(data, '{"inputs": "..."}')
+    data = require_object(data, message('Send {"inputs": "..."}.'))
     inputs = _inputs(data)
     parameters = data.get("parameters") or {}
     if not isinstance(parameters, dict):
-        raise _refused("parameters", _("parameters are a JSON object."), json_type(parameters))
+        raise _refused(
+            "parameters", message("parameters are a JSON object."), json_type(parameters)
+        )
     known: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         "top_k": (
             lambda given: type(given) is int and given >= 1,
-            _("top_k is a whole number, 1 or more."),
+            message("top_k is a whole number, 1 or more."),
         ),
         "function_to_apply": (
             lambda given: given in FUNCTIONS,
-            _("function_to_apply is %(known)s.") % {"known": ", ".join(FUNCTIONS)},
+            message("function_to_apply is {known}.", known=", ".join(FUNCTIONS)),
         ),
-        "truncation": (lambda given: isinstance(given, bool), _("truncation is true or false.")),
+        "truncation": (
+            lambda given: isinstance(given, bool),
+            message("truncation is true or false."),
+        ),
     }
     for name, given in parameters.items():
         if name not in known:
-            rule = _("The parameters are %(known)s.") % {"known": ", ".join(known)}
-            raise _refused("parameters", rule, repr(name[:50]))
+            raise _refused(
+                "parameters",
+                message("The parameters are {known}.", known=", ".join(known)),
+                repr(name[:50]),
+            )
         is_right, rule = known[name]
         if given is not None and not is_right(given):
             raise _refused(f"parameters.{name}", rule, repr(given)[:50])
@@ -69,26 +79,37 @@ def hub_request(data: Any) -> Asked:
 
 
 def tei_request(data: Any) -> Asked:
-    """Read `{"inputs": "..." | [["..."], ...], "raw_scores": false, "truncate": false}` of TEI.
+    """Read `{"inputs": ..., "raw_scores": false, "truncate": false}` of TEI.
 
+    Its inputs are "text", ["text"], ["text", "its second text"], or a list of such lists.
     `truncate` is let pass: texts of any length are read.
 
     Raises:
-        InvalidRequest, InvalidField: it is something else, or a pair of texts.
+        InvalidRequest, InvalidField: it is something else.
     """
-    data = require_object(data, '{"inputs": "..."}')
+    data = require_object(data, message('Send {"inputs": "..."}.'))
     inputs = _inputs(data)
     for name in ("raw_scores", "truncate"):
         if not isinstance(data.get(name, False), bool):
-            raise _refused(name, f"{name} is true or false.", json_type(data[name]))
+            raise _refused(
+                name, message("{name} is true or false.", name=name), json_type(data[name])
+            )
     function: Function = "none" if data.get("raw_scores") else "softmax"
     if isinstance(inputs, str):
         return Asked(_texts([inputs]), is_nested=False, function=function)
     listed = _listed(inputs)
-    if isinstance(listed[0], list):
-        texts = [_one(f"inputs[{index}]", each) for index, each in enumerate(listed)]
-        return Asked(_texts(texts), is_nested=True, function=function)
-    return Asked(_texts([_one("inputs", listed)]), is_nested=False, function=function)
+    if not isinstance(listed[0], list):
+        one = _texts(_one_or_two("inputs", listed))
+        return Asked(one[:1], is_nested=False, function=function, pairs=one[1:] or None)
+    lists = _alike(listed)
+    if len(lists[0]) == 1:
+        return Asked(_texts([one for [one] in lists]), is_nested=True, function=function)
+    pairs = [
+        [_text(f"inputs[{index}][{place}]", text) for place, text in enumerate(pair)]
+        for index, pair in enumerate(lists)
+    ]
+    firsts, seconds = map(list, zip(*pairs, strict=True))
+    return Asked(firsts, is_nested=True, function=function, pairs=seconds)
 
 
 def _inputs(data: dict[str, Any]) -> Any:
@@ -96,9 +117,9 @@ def _inputs(data: dict[str, Any]) -> Any:
     if inputs is None or inputs == []:
         raise InvalidRequest(
             code="inputs_missing",
-            rule=_("A request has a text, or a list of them, in inputs."),
-            value=_("none"),
-            remedy=_('Send {"inputs": "..."}.'),
+            rule=message("A request has a text, or a list of them, in inputs."),
+            value=message("none"),
+            remedy=message('Send {"inputs": "..."}.'),
         )
     return inputs
 
@@ -106,43 +127,61 @@ def _inputs(data: dict[str, Any]) -> Any:
 def _listed(inputs: Any) -> list[Any]:
     limit = settings.CLASSIFIER_MAX_TEXTS
     if not isinstance(inputs, list) or len(inputs) > limit:
-        found = f"{len(inputs)} texts" if isinstance(inputs, list) else json_type(inputs)
         raise InvalidField(
             "inputs",
             InvalidRequest(
                 code="texts_list",
-                rule=_("A list has 1 to %(limit)d texts.") % {"limit": limit},
-                value=found,
-                remedy=_("Send what is more in several requests."),
+                rule=message("A list has 1 to {limit} texts.", limit=limit),
+                value=list_found(inputs),
+                remedy=message("Send what is more in several requests."),
             ),
         )
     return inputs
 
 
-def _one(field: str, given: Any) -> Any:
-    """The text of a list that has one; two are a pair to TEI."""
-    if isinstance(given, list) and len(given) == 1:
-        return given[0]
+def _alike(listed: list[Any]) -> list[list[Any]]:
+    """The inputs of a list: each one text, or each a pair."""
+    given = [_one_or_two(f"inputs[{index}]", each) for index, each in enumerate(listed)]
+    for index, each in enumerate(given):
+        if len(each) != len(given[0]):
+            raise InvalidField(
+                f"inputs[{index}]",
+                InvalidRequest(
+                    code="inputs_pair",
+                    rule=message("The inputs of a request are all single texts, or all pairs."),
+                    value=list_found(each),
+                    remedy=message("Send the others in another request."),
+                ),
+            )
+    return given
+
+
+def _one_or_two(field: str, given: Any) -> list[Any]:
+    """A list that has one text, or two: they are a pair to TEI."""
+    if isinstance(given, list) and len(given) in (1, 2):
+        return given
     raise InvalidField(
         field,
         InvalidRequest(
             code="inputs_pair",
-            rule=_("A review is one text; the model that is served reads no pairs."),
-            value=f"{len(given)} texts" if isinstance(given, list) else json_type(given),
-            remedy=_('Send a list of lists with one text each: [["..."], ["..."]].'),
+            rule=message("An input is a list of one text, or of two that are a pair."),
+            value=list_found(given),
+            remedy=message('Send a list of lists with one text each: [["..."], ["..."]].'),
         ),
     )
 
 
+def _text(field: str, given: Any) -> str:
+    try:
+        return review_text(given)
+    except InvalidText as error:
+        raise InvalidField(field, error) from error
+
+
 def _texts(given: list[Any]) -> list[str]:
-    texts = []
-    for index, text in enumerate(given):
-        try:
-            texts.append(review_text(text))
-        except InvalidText as error:
-            field = "inputs" if len(given) == 1 else f"inputs[{index}]"
-            raise InvalidField(field, error) from error
-    return texts
+    if len(given) == 1:
+        return [_text("inputs", given[0])]
+    return [_text(f"inputs[{index}]", each) for index, each in enumerate(given)]
 
 
 def _refused(field: str, rule: str, value: str) -> InvalidField:
@@ -152,6 +191,6 @@ def _refused(field: str, rule: str, value: str) -> InvalidField:
             code="parameter_value",
             rule=rule,
             value=value,
-            remedy=_("Leave it out, or send a value that is known."),
+            remedy=message("Leave it out, or send a value that is known."),
         ),
     )

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from classifier.api.refusals import Refusal
+from classifier.messages import message
 from classifier.models import ApiKey, key_digest
 from classifier.models.api_keys import KEY_START, PREFIX_LENGTH
 
@@ -89,23 +89,23 @@ def held_key(given: str) -> HeldKey:
     if key is None:
         raise _unauthorized(
             code="key_unknown",
-            rule=_("A key must be one of this site's."),
+            rule=message("A key must be one of this site's."),
             value=_shown(given),
-            remedy=_("Check that it is whole, or send none where none is demanded."),
+            remedy=message("Check that it is whole, or send none where none is demanded."),
         )
     if key.revoked_at is not None:
         raise _unauthorized(
             code="key_revoked",
-            rule=_("A key must not be revoked."),
+            rule=message("A key must not be revoked."),
             value=f"{key.prefix}…, {key.revoked_at.isoformat(timespec='seconds')}",
-            remedy=_("Ask whoever runs the site for another."),
+            remedy=message("Ask whoever runs the site for another."),
         )
     if key.expires_at is not None and key.expires_at <= timezone.now():
         raise _unauthorized(
             code="key_expired",
-            rule=_("A key must not have expired."),
+            rule=message("A key must not have expired."),
             value=f"{key.prefix}…, {key.expires_at.isoformat(timespec='seconds')}",
-            remedy=_("Ask whoever runs the site for another."),
+            remedy=message("Ask whoever runs the site for another."),
         )
     return key
 
@@ -113,9 +113,9 @@ def held_key(given: str) -> HeldKey:
 def key_missing() -> Refusal:
     return _unauthorized(
         code="key_missing",
-        rule=_("A request to this address must have a key."),
-        value=_("none"),
-        remedy=_("Send Authorization: Bearer rs_…, with a key of this site."),
+        rule=message("A request to this address must have a key."),
+        value=message("none"),
+        remedy=message("Send Authorization: Bearer rs_…, with a key of this site."),
     )
 
 
@@ -123,9 +123,9 @@ def scope_missing(key: HeldKey, scope: str) -> Refusal:
     return Refusal(
         status=403,
         code="key_scope",
-        rule=_("A key must open what is asked for: %(scope)s.") % {"scope": scope},
+        rule=message("A key must open what is asked for: {scope}.", scope=scope),
         value=f"{key.prefix}…: {', '.join(sorted(key.scopes))}",
-        remedy=_("Ask whoever runs the site for a key with this scope."),
+        remedy=message("Ask whoever runs the site for a key with this scope."),
     )
 
 
@@ -144,7 +144,7 @@ def _shown(given: str) -> str:
     """As much of a wrong key as is no secret."""
     if given.startswith(KEY_START):
         return f"{given[:PREFIX_LENGTH]}…".encode("ascii", "replace").decode()
-    return _("a token that does not begin with %(start)s") % {"start": KEY_START}
+    return message("a token that does not begin with {start}", start=KEY_START)
 
 
 def _from_database(digest: str) -> HeldKey | None:

@@ -6,10 +6,10 @@ from collections import OrderedDict
 
 from django.conf import settings
 from django.utils.crypto import salted_hmac
-from django.utils.translation import gettext as _
 
 from classifier.api.counters import Rate, counter
 from classifier.api.refusals import Refusal
+from classifier.messages import message
 
 REMEMBERED = 10_000  # senders that must wait
 
@@ -78,8 +78,12 @@ def rate_exceeded(rate: Rate) -> Refusal:
         status=429,
         headers={"Retry-After": str(rate.reset)},
         code="rate_exceeded",
-        rule=_("A key, or an address without one, may send %(limit)d requests a minute.")
-        % {"limit": rate.limit},
-        value=_("more"),
-        remedy=_("Wait for the seconds in Retry-After, and send lists of texts in one request."),
+        rule=message(
+            "A key, or an address without one, may send {limit} requests a minute.",
+            limit=rate.limit,
+        ),
+        value=message("more"),
+        remedy=message(
+            "Wait for the seconds in Retry-After, and send lists of texts in one request."
+        ),
     )

@@ -11,6 +11,7 @@ from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import FormParser, JSONParser
 
 from classifier.api.requests import strict_json
+from classifier.messages import message_of, told
 
 
 class StrictJSONParser(JSONParser):
@@ -26,7 +27,7 @@ class StrictJSONParser(JSONParser):
         try:
             return strict_json(stream.read())
         except (ValueError, RecursionError) as error:  # JSON and Unicode errors are ValueErrors
-            raise ParseError(str(error)[:200]) from error
+            raise ParseError(told(message_of(error))[:200]) from error
 
 
 class StrictFormParser(FormParser):

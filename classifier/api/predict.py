@@ -6,13 +6,14 @@ The framework takes longer to import than the model to load, and adds a third to
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from typing import Any, cast
+from typing import Any
 
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 
 from classifier.api.admission import admission_of, admit
+from classifier.api.error_answers import error_answer
 from classifier.api.idempotency import Turn, wants_turn
 from classifier.api.language import language_of, say_language
 from classifier.api.requests import (
@@ -21,13 +22,20 @@ from classifier.api.requests import (
     rating_request,
     strict_json,
 )
-from classifier.exceptions import ClassifierError, ExplanationUnavailable, ModelNotReady
+from classifier.exceptions import ClassifierError, ExplanationUnavailable
 from classifier.explanation.contributions import Contribution
 from classifier.explanation.explaining import Explanation, explain, require_method
 from classifier.models import Prediction, Scope
 from classifier.predictor import holder
 from classifier.services import rate
 from classifier.task import WrongPair
+
+ANSWERED = (
+    *(ClassifierError, InvalidField, RequestDataTooBig, UnreadablePostError),
+    *(OperationalError, InterfaceError),
+)
+"""What is answered here where it goes wrong: `error_answer` says how."""
+ALLOW = "POST, OPTIONS"
 
 
 def answer(asked: RatingRequest, turn: Turn | None = None) -> dict[str, Any]:
@@ -125,7 +133,8 @@ def _moved(part: Contribution, start: int) -> dict[str, Any]:
 def plain_answer(request: HttpRequest) -> HttpResponse | None:
     """What PredictView answers to a request as most programs send it, without the framework.
 
-    None for any other request, and for one that is refused: those are PredictView's to answer.
+    None for any other request, and for a body that is no JSON: those are PredictView's to answer.
+    A request that is refused costs no more than one that is rated.
     """
     meta = request.META
     if (
@@ -139,26 +148,30 @@ def plain_answer(request: HttpRequest) -> HttpResponse | None:
     try:
         headers = admit(request, Scope.RATE).headers
         asked = rating_request(strict_json(request.body))
-    except (UnreadablePostError, OperationalError, InterfaceError) as error:
-        return _refusal(request, error)  # the body cannot be asked for twice
-    except (ValueError, RecursionError, SuspiciousOperation, ClassifierError, InvalidField):
+    except ANSWERED as error:
+        return _refusal(request, error)
+    except (ValueError, RecursionError):
         return None
     try:
         return _json(answer(asked), headers=headers)
-    except (ModelNotReady, InvalidField, OperationalError, InterfaceError) as error:
+    except ANSWERED as error:
         return _refusal(request, error)
 
 
 def _refusal(request: HttpRequest, error: Exception) -> HttpResponse:
-    from classifier.api.errors import exception_handler  # knows DRF
+    """As PredictView answers it.
 
-    with language_of(request) as language:
-        refused = cast(Any, exception_handler(error, {}))
-        response = _json(refused.data, refused.status_code)
+    Raises:
+        Exception: the error itself, where it is one that no program is told.
+    """
+    refused = error_answer(error)
+    if refused is None:
+        raise error
     admission = admission_of(request)
-    for name, value in {**refused.headers, **(admission.headers if admission else {})}.items():
-        if name != "Content-Type":
-            response[name] = value
+    rate = admission.headers if admission else {}
+    headers = {"Allow": ALLOW, **(refused.headers or {}), **rate}
+    with language_of(request) as language:
+        response = _json(refused.content, refused.status, headers)
     say_language(response, language)
     return response
 

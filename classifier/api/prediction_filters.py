@@ -9,10 +9,10 @@ from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
-from django.utils.translation import gettext as _
 
 from classifier.api.requests import InvalidField, InvalidRequest
 from classifier.labels import NEGATIVE, POSITIVE
+from classifier.messages import message
 from classifier.models import ModelVersion, Prediction
 from classifier.ratings import HIGHEST, LOWEST
 
@@ -39,10 +39,11 @@ def filtered(predictions: "QuerySet[Prediction]", asked: QueryDict) -> "QuerySet
         if name not in FILTERS and name not in OF_PAGING:
             raise InvalidRequest(
                 code="filter_unknown",
-                rule=_("A list is filtered by %(known)s.")
-                % {"known": ", ".join((*FILTERS, *OF_PAGING))},
+                rule=message(
+                    "A list is filtered by {known}.", known=", ".join((*FILTERS, *OF_PAGING))
+                ),
                 value=repr(name[:50]),
-                remedy=_("Leave it out, or check how it is spelt."),
+                remedy=message("Leave it out, or check how it is spelt."),
             )
         value = values[0] if len(values) == 1 else ""
         if len(values) > 1 or (name == "limit" and not _is_page(value)):
@@ -57,7 +58,7 @@ def filtered(predictions: "QuerySet[Prediction]", asked: QueryDict) -> "QuerySet
 
 def _one_of(field: str, known: tuple[str, ...]) -> _Filter:
     return _Filter(
-        f"{field} is one of {', '.join(known)}.",
+        message("{field} is one of {known}.", field=field, known=", ".join(known)),
         lambda value: Q(**{field: value}) if value in known else None,
     )
 
@@ -67,7 +68,10 @@ def _rating(lookup: str) -> _Filter:
         is_rating = value.isascii() and value.isdecimal() and LOWEST <= int(value[:3]) <= HIGHEST
         return Q(**{f"rating__{lookup}": int(value)}) if is_rating and len(value) < 3 else None
 
-    return _Filter(f"A rating is a whole number from {LOWEST} to {HIGHEST}.", read)
+    rule = message(
+        "A rating is a whole number from {lowest} to {highest}.", lowest=LOWEST, highest=HIGHEST
+    )
+    return _Filter(rule, read)
 
 
 def _moment(lookup: str) -> _Filter:
@@ -83,7 +87,7 @@ def _moment(lookup: str) -> _Filter:
             return None
         return None if moment is None else Q(**{f"created_at__{lookup}": moment})
 
-    return _Filter("A time is as ISO 8601 has it, such as 2026-11-22T10:00:00Z.", read)
+    return _Filter(message("A time is as ISO 8601 has it, such as 2026-11-22T10:00:00Z."), read)
 
 
 def _model(value: str) -> Q | None:
@@ -110,25 +114,28 @@ def _is_page(value: str) -> bool:
 FILTERS: dict[str, _Filter] = {
     "source": _one_of("source", tuple(Prediction.Source.values)),
     "label": _Filter(
-        "label is NEGATIVE, POSITIVE or the label of another model of this site.", _label
+        message("label is NEGATIVE, POSITIVE or the label of another model of this site."),
+        _label,
     ),
     "rating_min": _rating("gte"),
     "rating_max": _rating("lte"),
-    "model": _Filter("A model is its name, or name@revision.", _model),
+    "model": _Filter(message("A model is its name, or name@revision."), _model),
     "since": _moment("gte"),
     "until": _moment("lt"),
 }
-PAGE = _Filter(f"limit is a whole number from 1 to {LONGEST_PAGE}.", lambda value: None)
+PAGE = _Filter(
+    message("limit is a whole number from 1 to {most}.", most=LONGEST_PAGE), lambda value: None
+)
 
 
 def _refused(name: str, broken: _Filter, values: list[Any]) -> InvalidField:
-    found = repr(str(values[0])[:50]) if len(values) == 1 else _("several values")
+    found = repr(str(values[0])[:50]) if len(values) == 1 else message("several values")
     return InvalidField(
         name,
         InvalidRequest(
             code="filter_value",
             rule=broken.rule,
             value=found,
-            remedy=_("Send one such value, or leave it out."),
+            remedy=message("Send one such value, or leave it out."),
         ),
     )

@@ -21,6 +21,7 @@ from classifier.api.base import ApiView, KeyAuthentication, errors
 from classifier.api.keys import HeldKey, given_key
 from classifier.api.prediction_filters import LONGEST_PAGE, filtered
 from classifier.api.serializers import KeptPredictionSerializer
+from classifier.messages import message, told
 from classifier.models import Prediction, Scope
 from classifier.ratings import HIGHEST, LOWEST
 
@@ -59,13 +60,15 @@ class ReadView(ApiView):
     http_method_names = ["get", "head", "options"]
     advice = {
         "not_found": (
-            "A prediction has the id that POST /api/predict answered with, and a page the cursor "
-            "of the one before it.",
-            "Look at GET /api/predictions, and follow its next and previous.",
+            message(
+                "A prediction has the id that POST /api/predict answered with, and a page the "
+                "cursor of the one before it."
+            ),
+            message("Look at GET /api/predictions, and follow its next and previous."),
         ),
         "method_not_allowed": (
-            "The address answers to the methods in the Allow header.",
-            "Use GET to read predictions.",
+            message("The address answers to the methods in the Allow header."),
+            message("Use GET to read predictions."),
         ),
     }
 
@@ -143,5 +146,5 @@ class PredictionView(ReadView):
         try:
             found = Prediction.objects.select_related("model_version").get(pk=UUID(prediction_id))
         except (ValueError, Prediction.DoesNotExist) as error:
-            raise NotFound("no such prediction") from error
+            raise NotFound(told(message("no such prediction"))) from error
         return Response(KeptPredictionSerializer(found).data)

@@ -9,6 +9,7 @@ from django.http import QueryDict
 
 from classifier.exceptions import ClassifierError, InvalidText
 from classifier.explanation.contributions import METHODS, OCCLUSION
+from classifier.messages import counted, message
 from classifier.services import review_text
 from classifier.texts import json_type
 
@@ -61,8 +62,8 @@ def strict_json(body: bytes) -> Any:
     )
 
 
-def require_object(data: Any, example: str) -> dict[str, Any]:
-    """`data`, where a body must be a JSON object such as `example`.
+def require_object(data: Any, remedy: str) -> dict[str, Any]:
+    """`data`, where a body must be a JSON object; `remedy` says which.
 
     Raises:
         InvalidRequest: it is something else.
@@ -70,9 +71,9 @@ def require_object(data: Any, example: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InvalidRequest(
             code="not_an_object",
-            rule="The body must be a JSON object.",
+            rule=message("The body must be a JSON object."),
             value=json_type(data),
-            remedy=f"Send {example}.",
+            remedy=remedy,
         )
     return data
 
@@ -93,14 +94,14 @@ def rating_request(data: Any) -> RatingRequest:
             key: values if key in ("texts", "text_pairs") or len(values) > 1 else values[0]
             for key, values in data.lists()
         }
-    data = require_object(data, '{"text": "..."}')
+    data = require_object(data, message('Send {"text": "..."}.'))
     given = [name for name in ("text", "texts") if name in data]
     if len(given) != 1:
         raise InvalidRequest(
             code="text_missing",
-            rule="A request has either the field text or the field texts.",
-            value="both" if given else "neither",
-            remedy='Send {"text": "..."} or {"texts": ["...", "..."]}.',
+            rule=message("A request has either the field text or the field texts."),
+            value=message("both") if given else message("neither"),
+            remedy=message('Send {"text": "..."} or {"texts": ["...", "..."]}.'),
         )
     _require_fitting_pairs(given[0], data)
     if given == ["text"]:
@@ -114,12 +115,13 @@ def rating_request(data: Any) -> RatingRequest:
     texts = data["texts"]
     limit = settings.CLASSIFIER_MAX_TEXTS
     if not isinstance(texts, list) or not 1 <= len(texts) <= limit:
-        found = f"{len(texts)} texts" if isinstance(texts, list) else json_type(texts)
         raise InvalidRequest(
             code="texts_list",
-            rule=f"texts must be a list of 1 to {limit} texts.",
-            value=found,
-            remedy=f"Send a list, and more than {limit} texts in several requests.",
+            rule=message("texts must be a list of 1 to {limit} texts.", limit=limit),
+            value=list_found(texts),
+            remedy=message(
+                "Send a list, and more than {limit} texts in several requests.", limit=limit
+            ),
         )
     return RatingRequest(
         texts=_texts("texts", texts),
@@ -137,19 +139,22 @@ def _require_fitting_pairs(first: str, data: dict[str, Any]) -> None:
     if strange:
         raise InvalidRequest(
             code="text_pair_field",
-            rule="text_pair stands beside text, and text_pairs beside texts.",
-            value=f"{strange[0]} beside {first}",
-            remedy=f"Send {pairs} beside {first}.",
+            rule=message("text_pair stands beside text, and text_pairs beside texts."),
+            value=message("{second} beside {first}", second=strange[0], first=first),
+            remedy=message("Send {second} beside {first}.", second=pairs, first=first),
         )
     if first == "texts" and pairs in data and isinstance(data["texts"], list):
         seconds = data[pairs]
         if not isinstance(seconds, list) or len(seconds) != len(data["texts"]):
-            found = f"{len(seconds)}" if isinstance(seconds, list) else json_type(seconds)
             raise InvalidRequest(
                 code="text_pairs_list",
-                rule="text_pairs is a list with one second text for each of texts.",
-                value=f"{found} for {len(data['texts'])} texts",
-                remedy="Send as many of the one as of the other.",
+                rule=message("text_pairs is a list with one second text for each of texts."),
+                value=message(
+                    "{seconds} beside {texts}",
+                    seconds=list_found(seconds),
+                    texts=list_found(data["texts"]),
+                ),
+                remedy=message("Send as many of the one as of the other."),
             )
 
 
@@ -169,26 +174,48 @@ def _starts(texts: list[str]) -> tuple[int, ...]:
 
 
 def _explain(data: dict[str, Any], texts: int) -> str | None:
+    """The method that explanations are asked for by; None where none are asked for.
+
+    Raises:
+        InvalidField: what is said of them breaks a rule.
+    """
     said = data.get("explain", False)
     said = {"true": True, "false": False}.get(said, said) if isinstance(said, str) else said
     method = data.get("explain_method", OCCLUSION)
-    limit = most_explained()
     if not isinstance(said, bool):
-        field, code, rule = "explain", "explain_type", "explain is true or false."
-        value, remedy = json_type(said), 'Send "explain": true, or leave it out.'
-    elif method not in METHODS:
-        field, code = "explain_method", "explain_method"
-        rule = f"explain_method is {' or '.join(METHODS)}."
-        value = repr(method[:50]) if isinstance(method, str) else json_type(method)
-        remedy = f"Choose one of them, or leave it out for {OCCLUSION}."
-    elif said and texts > limit:
-        field, code = "explain", "explain_many"
-        rule = f"One request may ask for {limit} explanations at most."
-        value = f"{texts} texts"
-        remedy = "Send fewer texts in one request, or leave explain out."
-    else:
-        return method if said else None
-    raise InvalidField(field, InvalidRequest(code=code, rule=rule, value=value, remedy=remedy))
+        refused = InvalidRequest(
+            code="explain_type",
+            rule=message("explain is true or false."),
+            value=json_type(said),
+            remedy=message('Send "explain": true, or leave it out.'),
+        )
+        raise InvalidField("explain", refused)
+    if method not in METHODS:
+        refused = InvalidRequest(
+            code="explain_method",
+            rule=message("explain_method is one of {known}.", known=", ".join(METHODS)),
+            value=repr(method[:50]) if isinstance(method, str) else json_type(method),
+            remedy=message("Choose one of them, or leave it out for {default}.", default=OCCLUSION),
+        )
+        raise InvalidField("explain_method", refused)
+    if said and texts > most_explained():
+        refused = InvalidRequest(
+            code="explain_many",
+            rule=message(
+                "One request may ask for {limit} explanations at most.", limit=most_explained()
+            ),
+            value=counted("{count} text", "{count} texts", count=texts),
+            remedy=message("Send fewer texts in one request, or leave explain out."),
+        )
+        raise InvalidField("explain", refused)
+    return method if said else None
+
+
+def list_found(given: object) -> str:
+    """How many texts a list has, or what else it is."""
+    if isinstance(given, list):
+        return counted("{count} text", "{count} texts", count=len(given))
+    return json_type(given)
 
 
 def most_explained() -> int:
@@ -197,13 +224,13 @@ def most_explained() -> int:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+    raise ValueError(message("{name} is not JSON", name=name))
 
 
 def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"the key {key[:50]!r} stands twice")
+            raise ValueError(message("the key {key} stands twice", key=repr(key[:50])))
         found[key] = value
     return found

@@ -367,13 +367,14 @@ class _HubInputs(serializers.JSONField):
     {
         "oneOf": [
             {"type": "string"},
+            {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 2},
             {
                 "type": "array",
                 "items": {
                     "type": "array",
                     "items": {"type": "string"},
                     "minItems": 1,
-                    "maxItems": 1,
+                    "maxItems": 2,
                 },
                 "minItems": 1,
                 "maxItems": settings.CLASSIFIER_MAX_TEXTS,
@@ -382,7 +383,7 @@ class _HubInputs(serializers.JSONField):
     }
 )
 class _TeiInputs(serializers.JSONField):
-    """A text or a list of lists with one text each."""
+    """A text, a list of one or of a pair, or a list of such lists."""
 
 
 class HubRequestSerializer(serializers.Serializer):

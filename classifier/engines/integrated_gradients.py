@@ -12,6 +12,7 @@ import torch
 
 from classifier.engines import TokenGradients
 from classifier.exceptions import ExplanationUnavailable
+from classifier.messages import message
 
 # Points on the way. The amounts must sum to how far the log odds went; where they miss that by more
 # than a tenth, the way is steep somewhere and is walked in shorter steps.
@@ -30,9 +31,13 @@ def require_captum() -> None:
     except ImportError as error:
         raise ExplanationUnavailable(
             code="captum_missing",
-            rule="Gradients are followed by captum, which the site does without otherwise.",
-            value="it is not installed",
-            remedy="Install it: .venv/bin/pip install -r requirements-captum.txt",
+            rule=message(
+                "Gradients are followed by captum, which the site does without otherwise."
+            ),
+            value=message("it is not installed"),
+            remedy=message(
+                "Install it: {command}", command=".venv/bin/pip install -r requirements-captum.txt"
+            ),
         ) from error
 
 

@@ -12,6 +12,7 @@ from classifier.exceptions import ExplanationUnavailable
 from classifier.explanation.contributions import GRADIENTS, METHODS, OCCLUSION, Contributions
 from classifier.explanation.gradients import attributions, followed_engine, gradient_contributions
 from classifier.explanation.occlusion import contributions_of
+from classifier.messages import message
 from classifier.models import text_digest
 from classifier.predictor import Predictor, holder
 
@@ -80,16 +81,18 @@ def require_method(method: str, predictor: Predictor) -> None:
     if method not in METHODS:
         raise ExplanationUnavailable(
             code="explain_method",
-            rule=f"Texts are explained by {' or '.join(METHODS)}.",
+            rule=message("Texts are explained by one of {names}.", names=", ".join(METHODS)),
             value=repr(method[:50]),
-            remedy=f"Choose one of them; {OCCLUSION} works with every model.",
+            remedy=message(
+                "Choose one of them; {default} works with every model.", default=OCCLUSION
+            ),
         )
     if not predictor.task.explained:
         raise ExplanationUnavailable(
             code="explain_task",
-            rule="What is explained is a rating of one text, by P(POSITIVE).",
-            value=f"{predictor.name} has other labels, or reads pairs",
-            remedy="Ask without explain, or let a model be served that rates reviews.",
+            rule=message("What is explained is a rating of one text, by P(POSITIVE)."),
+            value=message("{model} has other labels, or reads pairs", model=predictor.name),
+            remedy=message("Ask without explain, or let a model be served that rates reviews."),
         )
     if method == GRADIENTS:
         followed_engine(predictor)

@@ -9,6 +9,7 @@ from classifier.engines import GradientEngine
 from classifier.exceptions import ExplanationUnavailable
 from classifier.explanation.contributions import Contributions, Span, of_spans, telling
 from classifier.explanation.parts import sentences, words
+from classifier.messages import message
 from classifier.predictor import Predictor
 from classifier.windows import RULES, WindowLogits, softmax
 
@@ -47,9 +48,9 @@ def followed_engine(predictor: Predictor) -> GradientEngine:
     if not isinstance(engine, GradientEngine):
         raise ExplanationUnavailable(
             code="no_gradients",
-            rule="Gradients are those of weights, which the torch engine has.",
-            value=f"{predictor.name} is served as a graph",
-            remedy="Set CLASSIFIER_ENGINE=torch, or ask for the method occlusion.",
+            rule=message("Gradients are those of weights, which the torch engine has."),
+            value=message("{model} is served as a graph", model=predictor.name),
+            remedy=message("Set CLASSIFIER_ENGINE=torch, or ask for the method occlusion."),
         )
     engine.require_gradients()
     return engine

@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, NamedTuple
 
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -116,8 +118,15 @@ def word(content: Any, *keys: str) -> str:
     return content if isinstance(content, str) else ""
 
 
-def percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+def figure(value: float, decimals: int = 0) -> str:
+    """A number as the reader's language writes it: 25,000 or 25 000."""
+    rounded = Decimal(f"{value:.{decimals}f}")  # number_format cuts off what does not fit
+    return number_format(rounded, decimals, use_l10n=True, force_grouping=True)
+
+
+def percent(share: float, decimals: int = 1) -> str:
+    """A share of 0..1 with a space that does not break before the sign."""
+    return f"{figure(100 * share, decimals)}\N{NO-BREAK SPACE}%"
 
 
 def measure_rows(facts: Mapping[str, Any]) -> list[Row]:
@@ -161,7 +170,7 @@ def strengths(facts: Mapping[str, Any]) -> list[str]:
     if (accuracy := test("accuracy")) is not None and (rows := test("rows")):
         said.append(
             _("Of %(rows)s texts that it had never seen, it got %(share)s right.")
-            % {"rows": f"{rows:,.0f}", "share": percent(accuracy)}
+            % {"rows": figure(rows), "share": percent(accuracy)}
         )
         if (baseline := test("majority_baseline")) is not None:
             said.append(
@@ -171,7 +180,7 @@ def strengths(facts: Mapping[str, Any]) -> list[str]:
     if (off := test("rating_mae")) is not None:
         said.append(
             _("Its rating is %(stars)s stars away from the author's on average.")
-            % {"stars": f"{off:.2f}"}
+            % {"stars": figure(off, 2)}
         )
     if (near := test("rating_within_one")) is not None:
         said.append(
@@ -208,12 +217,12 @@ def _cell(facts: Mapping[str, Any], split: str, name: str, kind: str) -> str:
         return ""
     match kind:
         case "count":
-            return f"{value:,.0f}"
+            return figure(value)
         case "percent":
             return percent(value)
         case "stars":
-            return f"{value:.2f}"
-    return f"{value:.3f}"
+            return figure(value, 2)
+    return figure(value, 3)
 
 
 def _weakest_label(facts: Mapping[str, Any]) -> list[str]:

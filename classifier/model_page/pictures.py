@@ -13,7 +13,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from classifier.model_files import PICTURES
-from classifier.model_page.measures import class_rows, number
+from classifier.model_page.measures import class_rows, figure, number, percent
 
 logger = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ def _roc(curves: Sequence[_Curve]) -> Plot:
         x_name=_("share of the others that it takes for the label"),
         y_name=_("share of the label that it finds"),
         summary=" ".join(
-            _("%(label)s: area %(area)s.") % {"label": each.label, "area": f"{each.roc_auc:.3f}"}
+            _("%(label)s: area %(area)s.") % {"label": each.label, "area": figure(each.roc_auc, 3)}
             for each in curves
         ),
         lines=tuple(Line(each.label, _path(each.roc)) for each in curves),
@@ -148,7 +148,7 @@ def _precision_recall(curves: Sequence[_Curve]) -> Plot:
         y_name=_("precision: share of its finds that are right"),
         summary=" ".join(
             _("%(label)s: average precision %(precision)s.")
-            % {"label": each.label, "precision": f"{each.average_precision:.3f}"}
+            % {"label": each.label, "precision": figure(each.average_precision, 3)}
             for each in curves
         ),
         lines=tuple(Line(each.label, _path(each.precision_recall)) for each in curves),
@@ -169,7 +169,7 @@ def _reliability(bins: Sequence[Any]) -> Plot:
         y_name=_("how often it is right"),
         summary=" ".join(
             _("%(sure)s sure: %(right)s right.")
-            % {"sure": f"{100 * sure:.0f} %", "right": f"{100 * right:.0f} %"}
+            % {"sure": percent(sure, 0), "right": percent(right, 0)}
             for sure, right, _rows in found
         ),
         lines=(Line("", _path([(sure, right) for sure, right, _rows in found])),),
@@ -179,9 +179,9 @@ def _reliability(bins: Sequence[Any]) -> Plot:
                 radius=round(SMALLEST + (LARGEST - SMALLEST) * math.sqrt(rows / most), 1),
                 label=_("%(rows)s texts, %(sure)s sure on average, %(right)s right")
                 % {
-                    "rows": f"{rows:,}",
-                    "sure": f"{100 * sure:.1f} %",
-                    "right": f"{100 * right:.1f} %",
+                    "rows": figure(rows),
+                    "sure": percent(sure),
+                    "right": percent(right),
                 },
             )
             for sure, right, rows in found
@@ -202,7 +202,7 @@ def _confusion(labels: Any, counts: Any) -> Confusion:
             (
                 name,
                 tuple(
-                    Cell(rows, f"{rows:,}", round(SHADES * rows / (sum(row) or 1)), true == given)
+                    Cell(rows, figure(rows), round(SHADES * rows / (sum(row) or 1)), true == given)
                     for given, rows in enumerate(row)
                 ),
             )

@@ -12,6 +12,7 @@ from classifier.model_page.card import read_card
 from classifier.model_page.facts import ModelFacts, facts_in_service, facts_of
 from classifier.model_page.measures import (
     class_rows,
+    figure,
     measure_rows,
     strengths,
     weaknesses,
@@ -80,7 +81,7 @@ def _rows(metrics: dict[str, Any]) -> list[tuple[str, str]]:
     rows = metrics.get("rows")
     known = rows if isinstance(rows, dict) else {}
     return [
-        (split, f"{known[split]:,}")
+        (split, figure(known[split]))
         for split in ("train", "validation", "test")
         if isinstance(known.get(split), int)
     ]

@@ -25,6 +25,7 @@ from classifier.examples import EXAMPLES, example_text
 from classifier.exceptions import ClassifierError, InvalidText, ModelNotReady
 from classifier.forms import FeedbackForm, ReviewForm
 from classifier.labels import POSITIVE
+from classifier.messages import message
 from classifier.models import Feedback, Prediction
 from classifier.prediction_shown import ShownPrediction
 from classifier.predictor import holder
@@ -154,11 +155,12 @@ def _form_again(request: HttpRequest, context: dict[str, Any], *, status: int) -
 def _too_much() -> InvalidText:
     return InvalidText(
         code="form_too_large",
-        rule=_("What is typed or pasted may have {size} at most.").format(
-            size=filesizeformat(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        rule=message(
+            "What is typed or pasted may have {size} at most.",
+            size=filesizeformat(settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
         ),
-        value=_("more"),
-        remedy=_("Choose a file instead."),
+        value=message("more"),
+        remedy=message("Choose a file instead."),
     )
 
 

@@ -95,6 +95,38 @@ assert statuses == ["200 OK"], statuses
     assert found == "[]"
 
 
+def test_a_flood_of_refused_requests_imports_no_framework(tmp_path: Path) -> None:
+    """A refusal costs less than a rating: no model, no DRF."""
+    code = """
+import io
+from reviewsite.wsgi import application
+from django.core.management import call_command
+call_command("migrate", verbosity=0, skip_checks=True)
+statuses = []
+def ask(body, **headers):
+    application(
+        {
+            "REQUEST_METHOD": "POST", "PATH_INFO": "/api/predict", "CONTENT_TYPE":
+            "application/json", "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body),
+            "SERVER_NAME": "localhost", "SERVER_PORT": "80", "wsgi.url_scheme": "http",
+            "REMOTE_ADDR": "203.0.113.7", **headers,
+        },
+        lambda status, headers: statuses.append(status[:3]),
+    )
+ask(b'{"text": "A joy."}')
+ask(b'{"text": "A joy."}', HTTP_AUTHORIZATION="Bearer rs_another", HTTP_ACCEPT_LANGUAGE="ru")
+ask(b'{"text": "A joy."}', HTTP_AUTHORIZATION="Bearer rs_another")
+from django.conf import settings
+settings.API_KEYS, settings.RATE_LIMIT = "optional", 0
+ask(b'{"text": " "}')
+ask(b'{"review": "A joy."}')
+assert statuses == ["401", "401", "429", "400", "400"], statuses
+"""
+    environment = {"API_KEYS": "required", "RATE_LIMIT": "2"}
+
+    assert run(code + imported(HEAVY + OF_PAGES_AND_QUEUES), tmp_path, **environment) == "[]"
+
+
 @pytest.mark.parametrize("asked", ["import reviewsite.urls", "run_checks(tags=['admin'])"])
 def test_the_admin_knows_its_pages_once_they_are_needed(asked: str, tmp_path: Path) -> None:
     code = f"""

@@ -1,15 +1,20 @@
 """Kept-alive connections to two workers, as clients that ask again and again open them."""
 
 import http.client
+import selectors
+import socket
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
+from gunicorn.workers.gthread import TConn
 
+from reviewsite.worker import Worker
 from tests.site import Site
 
 CLIENTS = 32
@@ -71,6 +76,32 @@ def test_many_clients_that_ask_again_and_again_each_get_their_answers(two_worker
 
     # A connection stays with the worker that accepted it.
     assert all(len(processes) == 1 for processes in served)
+
+
+@pytest.mark.parametrize("which", ["keepalived", "pending"])
+def test_a_request_that_comes_as_its_connection_expires_is_kept(which: str) -> None:
+    worker = Worker.__new__(Worker)  # without the processes that start with it
+    worker.poller = selectors.DefaultSelector()
+    worker.nr_conns = 2
+    with ExitStack() as stack:
+        stack.callback(worker.poller.close)
+        pairs = [socket.socketpair() for _ in range(2)]
+        for each in (one for pair in pairs for one in pair):
+            stack.enter_context(each)
+        asking, silent = connections = [
+            TConn(SimpleNamespace(keepalive=5), server, "", "") for _client, server in pairs
+        ]
+        for connection in connections:
+            connection.timeout = time.monotonic() - 1
+        setattr(worker, f"{which}_conns", deque(connections))
+        pairs[0][0].sendall(b"GET / HTTP/1.1")
+
+        getattr(worker, f"murder_{which}")()
+
+        assert list(getattr(worker, f"{which}_conns")) == [asking]
+        assert asking.sock.recv(14) == b"GET / HTTP/1.1"
+        assert silent.sock.fileno() == -1
+        assert worker.nr_conns == 1
 
 
 def test_a_client_that_closes_or_says_nothing_harms_nobody(two_workers: Site) -> None:

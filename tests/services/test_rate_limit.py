@@ -48,6 +48,8 @@ def test_exactly_the_limit_passes_of_each_sender(
         "WEB_CONCURRENCY": "2",
         "RATE_LIMIT": str(LIMIT),
         "NUM_PROXIES": "1",
+        # The clients share this process, and may leave a connection silent for seconds.
+        "GUNICORN_CMD_ARGS": "--keep-alive 60",
     }
     if backend == "postgresql":
         environment["DATABASE_URL"] = request.getfixturevalue("postgresql_url")

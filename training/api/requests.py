@@ -24,14 +24,27 @@ def start_request(data: Any) -> StartRequest:
         InvalidRun: it is no object, has other fields, or a field of another type.
     """
     if not isinstance(data, dict):
-        raise _refused(None, "The body must be a JSON object.", json_type(data))
+        raise _refused(None, message("The body must be a JSON object."), json_type(data))
     if unknown := [key for key in data if key not in FIELDS]:
-        rule = f"A request has the fields {', '.join(FIELDS)}; parameters stand in overrides."
-        raise _refused(None, rule, repr(str(unknown[0])[:100]))
-    for field, kind in (("recipe", str), ("name", str), ("overrides", dict)):
-        if not isinstance(data.get(field, kind()), kind):
-            called = "a text" if kind is str else "an object of parameters"
-            raise _refused(field, f"{field} must be {called}.", json_type(data[field]))
+        raise _refused(
+            None,
+            message(
+                "A request has the fields {names}; parameters stand in overrides.",
+                names=", ".join(FIELDS),
+            ),
+            repr(str(unknown[0])[:100]),
+        )
+    for field in ("recipe", "name"):
+        if not isinstance(data.get(field, ""), str):
+            raise _refused(
+                field, message("{field} must be a text.", field=field), json_type(data[field])
+            )
+    if not isinstance(data.get("overrides", {}), dict):
+        raise _refused(
+            "overrides",
+            message("overrides must be an object of parameters."),
+            json_type(data["overrides"]),
+        )
     return StartRequest(
         recipe=data.get("recipe", ""),
         name=data.get("name", ""),

@@ -18,6 +18,8 @@ from rest_framework.views import APIView
 
 from classifier.api.requests import InvalidField, InvalidRequest
 from classifier.api.serializers import ErrorSerializer
+from classifier.jobs.job import STATES
+from classifier.messages import message, told
 from training import services
 from training.api.requests import start_request
 from training.api.serializers import (
@@ -63,37 +65,42 @@ class TrainingView(APIView):
     """Which of Django's permissions a method needs; view where it is not said."""
     advice = {
         "parse_error": (
-            "The body must be a JSON object in UTF-8.",
-            'Send {"recipe": "..."} with Content-Type: application/json.',
+            message("The body must be a JSON object in UTF-8."),
+            message('Send {"recipe": "..."} with Content-Type: application/json.'),
         ),
         "unsupported_media_type": (
-            "The content type is application/json, in UTF-8.",
-            "Set the Content-Type header to application/json.",
+            message("The content type is application/json, in UTF-8."),
+            message("Set the Content-Type header to application/json."),
         ),
         "method_not_allowed": (
-            "The address answers to the methods in the Allow header.",
-            "Use one of them; /api/docs lists them all.",
+            message("The address answers to the methods in the Allow header."),
+            message("Use one of them; /api/docs lists them all."),
         ),
         "not_found": (
-            "A run has the address that the request which started it was answered with.",
-            "Look at GET /api/training-runs.",
+            message("A run has the address that the request which started it was answered with."),
+            message("Look at GET /api/training-runs."),
         ),
         "not_authenticated": (
-            "Training is for staff.",
-            "Send a user and password by Basic authentication, or the cookie of a session.",
+            message("Training is for staff."),
+            message(
+                "Send a user and password by Basic authentication, or the cookie of a session."
+            ),
         ),
         "authentication_failed": (
-            "Training is for staff who say who they are.",
-            "Check the user and the password.",
+            message("Training is for staff who say who they are."),
+            message("Check the user and the password."),
         ),
         "permission_denied": (
-            "Training is for staff with the permission to do this with training runs.",
-            "Ask for it; a session must send its X-CSRFToken, too.",
+            message("Training is for staff with the permission to do this with training runs."),
+            message("Ask for it; a session must send its X-CSRFToken, too."),
         ),
-        "run_over": ("Only a run that is not over can be cancelled.", "There is nothing to do."),
+        "run_over": (
+            message("Only a run that is not over can be cancelled."),
+            message("There is nothing to do."),
+        ),
         "run_not_over": (
-            "Only a run that failed or was cancelled can be retried.",
-            "Wait for its end, or start another run.",
+            message("Only a run that failed or was cancelled can be retried."),
+            message("Wait for its end, or start another run."),
         ),
     }
     """Rule and remedy of the framework's own errors, for classifier.api.errors."""
@@ -177,7 +184,7 @@ class RunCancelView(TrainingView):
     def post(self, request: Request, run_id: str) -> Response:
         run = _run(run_id)
         if not services.cancel(run.pk) and _run(run_id).status != run.Status.CANCELLED:
-            raise RunOver(f"The run {run.name} is {_run(run_id).status}.")
+            raise RunOver(_state_of(_run(run_id)))
         return _accepted(run.pk)
 
 
@@ -194,8 +201,13 @@ class RunRetryView(TrainingView):
     def post(self, request: Request, run_id: str) -> Response:
         run = _run(run_id)
         if not services.retry(run.pk):
-            raise RunNotOver(f"The run {run.name} is {_run(run_id).status}.")
+            raise RunNotOver(_state_of(_run(run_id)))
         return _accepted(run.pk)
+
+
+def _state_of(run: TrainingRun) -> str:
+    state = STATES[run.Status(run.status)]
+    return told(message("the run {name} is {status}", name=run.name, status=state))
 
 
 def _run(run_id: str | UUID) -> TrainingRun:

@@ -24,6 +24,7 @@ from classifier.api.label_studio.regions import Said, said_in
 from classifier.api.label_studio.tasks import review_in
 from classifier.api.requests import InvalidField, InvalidRequest
 from classifier.exceptions import InvalidText
+from classifier.messages import message
 from classifier.models import AuditEntry, Prediction, Verdict, text_digest
 from classifier.review.labelled import Known, LabelledText, meant_by
 from classifier.review.verdicts import Judgement, record_verdicts, withdraw_verdict
@@ -33,7 +34,10 @@ logger = logging.getLogger(__name__)
 
 GIVEN = ("ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_CREATED")
 DELETED = "ANNOTATIONS_DELETED"
-EXAMPLE = '{"action": "ANNOTATION_CREATED", "annotation": {...}, "task": {...}, "project": {...}}'
+SEND_EVENT = message(
+    "Switch the webhook's payload on, so that Label Studio sends "
+    '{"action": "ANNOTATION_CREATED", "annotation": {...}, "task": {...}, "project": {...}}.'
+)
 
 
 @dataclass
@@ -98,7 +102,7 @@ def receive(event: Mapping[str, Any]) -> Received:
     action = event.get("action")
     received = Received()
     if not isinstance(action, str):
-        raise _refused("action", "An event has the name of its action.", json_type(action))
+        raise _refused("action", message("An event has the name of its action."), json_type(action))
     if action in GIVEN:
         _give(_annotations(event), received)
     elif action == DELETED:
@@ -183,7 +187,9 @@ def _annotations(event: Mapping[str, Any]) -> list[_Annotation]:
     """
     project = event.get("project")
     if not isinstance(project, dict):
-        raise _refused("project", "Such an event has its project.", json_type(project))
+        raise _refused(
+            "project", message("Such an event has its {part}.", part="project"), json_type(project)
+        )
     try:
         config = read_label_config(project.get("label_config"))
     except InvalidLabelConfig as error:
@@ -210,14 +216,18 @@ def _objects(event: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     objects: list[Any] = found if isinstance(found, list) else [found]
     for one in objects:
         if not isinstance(one, dict):
-            raise _refused(name, f"Such an event has its {name}.", json_type(one))
+            raise _refused(
+                name, message("Such an event has its {part}.", part=name), json_type(one)
+            )
     return objects
 
 
 def _number(annotation: Mapping[str, Any]) -> int:
     number = annotation.get("id")
     if isinstance(number, bool) or not isinstance(number, int):
-        raise _refused("annotation.id", "An annotation has a whole number.", json_type(number))
+        raise _refused(
+            "annotation.id", message("An annotation has a whole number."), json_type(number)
+        )
     return number
 
 
@@ -228,8 +238,11 @@ def _time(annotation: Mapping[str, Any]) -> datetime:
     except ValueError:
         time = None
     if time is None:
-        rule = "An annotation has a time such as 2026-01-31T12:30:15.123456Z."
-        raise _refused("annotation.updated_at", rule, repr(given)[:50])
+        raise _refused(
+            "annotation.updated_at",
+            message("An annotation has a time such as 2026-01-31T12:30:15.123456Z."),
+            repr(given)[:50],
+        )
     return time
 
 
@@ -238,6 +251,5 @@ def _note(number: int) -> str:
 
 
 def _refused(field: str, rule: str, value: str) -> InvalidField:
-    remedy = f"Switch the webhook's payload on, so that Label Studio sends {EXAMPLE}."
-    error = InvalidRequest(code="webhook_event", rule=rule, value=value, remedy=remedy)
+    error = InvalidRequest(code="webhook_event", rule=rule, value=value, remedy=SEND_EVENT)
     return InvalidField(field, error)

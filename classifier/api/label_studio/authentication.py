@@ -11,6 +11,8 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from classifier.messages import message, told
+
 
 class SecretAuthentication(BaseAuthentication):
     """LABEL_STUDIO_SECRET as the password of any user, or as a token.
@@ -28,10 +30,10 @@ class SecretAuthentication(BaseAuthentication):
         given = _secret_in(scheme.lower(), rest.strip().encode("latin-1", "replace"))
         if given is None:
             # Not what was sent: it may be the secret without a scheme.
-            found = "another scheme" if header else "no Authorization header"
-            raise AuthenticationFailed(found)
+            found = message("another scheme") if header else message("no Authorization header")
+            raise AuthenticationFailed(told(found))
         if not constant_time_compare(given, settings.LABEL_STUDIO_SECRET):
-            raise AuthenticationFailed("another secret")
+            raise AuthenticationFailed(told(message("another secret")))
         return AnonymousUser(), scheme
 
     def authenticate_header(self, request: Request) -> str:

@@ -12,11 +12,12 @@ from xml.etree import ElementTree
 from classifier.bulk.table import listed
 from classifier.exceptions import ClassifierError
 from classifier.labels import NEGATIVE, POSITIVE, canonical_label
+from classifier.messages import counted, message
 from classifier.texts import json_type
 
 MAX_CHARS = 200_000  # of a configuration
 MAX_RATING = 5  # of a Rating tag that does not say it
-REMEDY = "See docs/how-to/label-studio.md for a configuration to paste."
+REMEDY = message("See docs/how-to/label-studio.md for a configuration to paste.")
 
 
 class InvalidLabelConfig(ClassifierError):
@@ -79,8 +80,8 @@ def read_label_config(xml: object) -> LabelConfig:
     if not texts:
         raise InvalidLabelConfig(
             code="label_config_text",
-            rule='There must be a Text tag with a name and a value such as "$text".',
-            value=f"the tags {listed([tag.element.tag for tag in tags])}",
+            rule=message('There must be a Text tag with a name and a value such as "$text".'),
+            value=message("the tags {names}", names=listed([tag.element.tag for tag in tags])),
             remedy=REMEDY,
         )
     for tag in tags:
@@ -93,26 +94,35 @@ def read_label_config(xml: object) -> LabelConfig:
     choices = [tag.attributes.get("value", "") for tag in tags if tag.kind == "choice"]
     raise InvalidLabelConfig(
         code="label_config_choices",
-        rule="A Text must have Choices with a Choice that means positive, and one that means "
-        "negative.",
-        value=f"the choices {listed(choices)}" if choices else "no Choice",
-        remedy=f"Name them so in value or alias: Positive, Negative. {REMEDY}",
+        rule=message(
+            "A Text must have Choices with a Choice that means positive, and one that means "
+            "negative."
+        ),
+        value=message("the choices {names}", names=listed(choices))
+        if choices
+        else message("no Choice"),
+        remedy=message(
+            "Name them so in value or alias: Positive, Negative. See docs/how-to/label-studio.md "
+            "for a configuration to paste."
+        ),
     )
 
 
 def _root(xml: object) -> ElementTree.Element:
     if not isinstance(xml, str) or not xml.strip():
-        raise _not_xml("an empty text" if isinstance(xml, str) else json_type(xml))
+        raise _not_xml(message("an empty text") if isinstance(xml, str) else json_type(xml))
     if len(xml) > MAX_CHARS:
         raise InvalidLabelConfig(
             code="label_config_too_long",
-            rule=f"A labelling configuration may have {MAX_CHARS:,} characters at most.",
-            value=f"{len(xml):,} characters",
-            remedy="Shorten it; comments count, too.",
+            rule=message(
+                "A labelling configuration may have {most:,} characters at most.", most=MAX_CHARS
+            ),
+            value=counted("{count:,} character", "{count:,} characters", count=len(xml)),
+            remedy=message("Shorten it; comments count, too."),
         )
     # It alone declares entities, and those that it does not declare are not XML.
     if "<!DOCTYPE" in xml:
-        raise _not_xml("a DOCTYPE")
+        raise _not_xml(message("a DOCTYPE"))
     try:
         return ElementTree.fromstring(xml)  # noqa: S314 (nothing in it can expand)
     except (ElementTree.ParseError, ValueError) as error:  # ValueError: a lone surrogate
@@ -122,7 +132,7 @@ def _root(xml: object) -> ElementTree.Element:
 def _not_xml(value: str) -> InvalidLabelConfig:
     return InvalidLabelConfig(
         code="label_config_xml",
-        rule="A labelling configuration must be XML, without a DOCTYPE.",
+        rule=message("A labelling configuration must be XML, without a DOCTYPE."),
         value=value,
         remedy=REMEDY,
     )
@@ -161,9 +171,11 @@ def _stars(tags: Iterable[_Tag], text: str) -> Stars | None:
             if not re.fullmatch("[1-9][0-9]{0,2}", most):
                 raise InvalidLabelConfig(
                     code="label_config_rating",
-                    rule="maxRating of a Rating is a whole number from 1 to 999.",
+                    rule=message("maxRating of a Rating is a whole number from 1 to 999."),
                     value=repr(most[:50]),
-                    remedy=f'Write maxRating="10", or leave it out for {MAX_RATING}.',
+                    remedy=message(
+                        'Write maxRating="10", or leave it out for {default}.', default=MAX_RATING
+                    ),
                 )
             return Stars(tag.name, int(most))
     return None

@@ -5,10 +5,11 @@ from typing import Any
 
 from django.conf import settings
 
-from classifier.api.errors import error_detail
+from classifier.api.error_answers import error_detail
 from classifier.api.label_studio.label_config import LabelConfig
 from classifier.api.label_studio.regions import regions_of
 from classifier.exceptions import InvalidText
+from classifier.messages import message
 from classifier.models import Prediction
 from classifier.predictor import holder
 from classifier.services import rate, review_text
@@ -24,9 +25,14 @@ def review_in(task: object, config: LabelConfig) -> str:
     if not isinstance(data, dict) or config.key not in data:
         raise InvalidText(
             code="task_text_missing",
-            rule=f"A task's data has its review under {config.key!r}, as the Text tag says.",
-            value=f"the keys {repr(list(data))[:200]}" if isinstance(data, dict) else "no data",
-            remedy="Name that key in the Text tag's value, or import the task again.",
+            rule=message(
+                "A task's data has its review under {key}, as the Text tag says.",
+                key=repr(config.key),
+            ),
+            value=message("the keys {names}", names=repr(list(data))[:200])
+            if isinstance(data, dict)
+            else message("no data"),
+            remedy=message("Name that key in the Text tag's value, or import the task again."),
         )
     return review_text(data[config.key])
 

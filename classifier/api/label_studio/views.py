@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from classifier.api.label_studio.annotations import EXAMPLE, Received, receive
+from classifier.api.label_studio.annotations import SEND_EVENT, Received, receive
 from classifier.api.label_studio.authentication import (
     SecretAuthentication,
     ShownSecretAuthentication,
@@ -34,10 +34,13 @@ from classifier.api.label_studio.tasks import model_version, pre_annotations
 from classifier.api.parsers import StrictJSONParser
 from classifier.api.requests import InvalidField, InvalidRequest, require_object
 from classifier.api.serializers import ErrorSerializer
+from classifier.messages import message, told
 from classifier.predictor import holder
 from classifier.texts import json_type
 
-TASKS = '{"tasks": [{"data": {"text": "..."}}], "label_config": "<View>...</View>"}'
+SEND_TASKS = message(
+    'Send {"tasks": [{"data": {"text": "..."}}], "label_config": "<View>...</View>"}.'
+)
 
 
 def responses(answer: type[Serializer], *codes: int) -> dict[Any, type[Serializer]]:
@@ -54,30 +57,37 @@ class LabelStudioView(APIView):
     parser_classes = (StrictJSONParser,)
     advice = {
         "not_found": (
-            "Label Studio is answered by a site that has a secret for it.",
-            "Set LABEL_STUDIO_SECRET; docs/how-to/label-studio.md says how.",
+            message("Label Studio is answered by a site that has a secret for it."),
+            message("Set LABEL_STUDIO_SECRET; docs/how-to/label-studio.md says how."),
         ),
         "authentication_failed": (
-            "A request must have the site's LABEL_STUDIO_SECRET: as the password of any user, or "
-            "in the header Authorization: Token SECRET.",
-            "Set it in Label Studio: of the model under Settings > Model, of the webhook under "
-            "Settings > Webhooks, Headers.",
+            message(
+                "A request must have the site's LABEL_STUDIO_SECRET: as the password of any user, "
+                "or in the header Authorization: Token SECRET."
+            ),
+            message(
+                "Set it in Label Studio: of the model under Settings > Model, of the webhook under "
+                "Settings > Webhooks, Headers."
+            ),
         ),
-        "parse_error": ("The body must be a JSON object in UTF-8.", "Let Label Studio send it."),
+        "parse_error": (
+            message("The body must be a JSON object in UTF-8."),
+            message("Let Label Studio send it."),
+        ),
         "unsupported_media_type": (
-            "The content type is application/json, in UTF-8.",
-            "Set the Content-Type header to application/json.",
+            message("The content type is application/json, in UTF-8."),
+            message("Set the Content-Type header to application/json."),
         ),
         "method_not_allowed": (
-            "The address answers to the methods in the Allow header.",
-            "Use one of them; /api/docs lists them all.",
+            message("The address answers to the methods in the Allow header."),
+            message("Use one of them; /api/docs lists them all."),
         ),
     }
     """Rule and remedy of the framework's own errors, for classifier.api.errors."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if not settings.LABEL_STUDIO_SECRET:
-            raise NotFound("LABEL_STUDIO_SECRET is not set")
+            raise NotFound(told(message("LABEL_STUDIO_SECRET is not set")))
         super().initial(request, *args, **kwargs)
 
 
@@ -111,7 +121,8 @@ class SetupView(LabelStudioView):
         responses=responses(LabelStudioSetupSerializer, 400, 401, 413, 415),
     )
     def post(self, request: Request) -> Response:
-        _label_config(require_object(request.data, '{"schema": "<View>...</View>"}'), "schema")
+        data = require_object(request.data, message('Send {"schema": "<View>...</View>"}.'))
+        _label_config(data, "schema")
         return Response({"model_version": model_version()})
 
 
@@ -123,15 +134,15 @@ class PredictView(LabelStudioView):
         responses=responses(LabelStudioResultsSerializer, 400, 401, 413, 415),
     )
     def post(self, request: Request) -> Response:
-        data = require_object(request.data, TASKS)
+        data = require_object(request.data, SEND_TASKS)
         config = _label_config(data, "label_config")
         tasks = data.get("tasks")
         if not isinstance(tasks, list):
             refused = InvalidRequest(
                 code="tasks_list",
-                rule="tasks must be a list of tasks.",
+                rule=message("tasks must be a list of tasks."),
                 value=json_type(tasks),
-                remedy=f"Send {TASKS}.",
+                remedy=SEND_TASKS,
             )
             raise InvalidField("tasks", refused)
         return Response(pre_annotations(tasks, config))
@@ -146,7 +157,7 @@ class WebhookView(LabelStudioView):
         responses=responses(LabelStudioReceivedSerializer, 400, 401, 413, 415),
     )
     def post(self, request: Request) -> Response:
-        received: Received = receive(require_object(request.data, EXAMPLE))
+        received: Received = receive(require_object(request.data, SEND_EVENT))
         return Response(asdict(received))
 
 

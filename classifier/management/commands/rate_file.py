@@ -32,6 +32,7 @@ from classifier.bulk_jobs.foreground import fetch, submit_once, wait
 from classifier.bulk_jobs.retention import purge
 from classifier.exceptions import ClassifierError
 from classifier.jobs.progress import Progress
+from classifier.messages import message
 from classifier.models import BulkJob, ModelVersion, Prediction, text_digest
 from classifier.predictor import Predictor, holder
 
@@ -112,10 +113,12 @@ class Command(BaseCommand):
         if guess.text_column is None or not guess.certain:
             raise TableError(
                 code="column_unclear",
-                rule="It must be clear which column holds the texts.",
-                value=listed(table.columns) or "no column",
-                remedy="Name it: --text-column "
-                + (repr(guess.text_column) if guess.text_column else "NAME"),
+                rule=message("It must be clear which column holds the texts."),
+                value=listed(table.columns) or message("no column"),
+                remedy=message(
+                    "Name it: --text-column {name}",
+                    name=repr(guess.text_column) if guess.text_column else "NAME",
+                ),
             )
         self.stdout.write(f"The texts are in the column {guess.text_column!r}.")
         return guess.text_column

@@ -7,12 +7,13 @@ import yaml
 from django.utils import translation
 
 from classifier.api.catalogue import FILE as CATALOGUE
+from classifier.api.catalogue import with_plain_places
 from classifier.api.error_sources import ROOT, Told, collect
 
 HEAD = """# Errors of the API
 
-Made by `manage.py reference` from the code; `GET /api/errors` has the same as JSON. `{…}` and
-`%(…)s` stand for what differs from case to case.
+Made by `manage.py reference` from the code; `GET /api/errors` has the same as JSON. `{places}`
+in a sentence stand for what differs from case to case.
 """
 
 
@@ -47,4 +48,4 @@ def _section(told: Told) -> str:
 
 
 def _plain(text: str) -> str:
-    return text.replace("<", "&lt;")
+    return with_plain_places(text).replace("<", "&lt;")

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from classifier.api import error_sources
-from classifier.api.catalogue import catalogue
+from classifier.api.catalogue import catalogue, with_plain_places
 from classifier.api.errors import exception_handler
 from classifier.exceptions import ClassifierError
 from tests.site import ROOT
@@ -49,19 +49,40 @@ def test_a_new_error_is_noticed(tmp_path: Path) -> None:
     module = tmp_path / "classifier" / "new.py"
     module.parent.mkdir()
     module.write_text(
+        "ASK = message('Ask {whom}.', whom='the site')\n"
         "def refuse(rule, most):\n"
-        "    raise InvalidRequest(code='new', rule=rule, value='', remedy=f'At most {most}.')\n"
+        "    raise InvalidRequest(code='new', rule=rule, value='',\n"
+        "                         remedy=message('At most {most:,}.', most=most))\n"
         "def one():\n"
-        "    refuse(_('One is enough.'), 1)\n"
-        "def two():\n"
-        "    raise Refusal(status=409, code='two', rule=_('Not %(n)d.') % {'n': 2}, value='',\n"
-        "                  remedy='Wait.' if True else 'Go.')\n"
+        "    refuse(message('One is enough.'), 1)\n"
+        "    refuse(message('None is.') if one else message('Some are.'), 1)\n"
+        "def two(said):\n"
+        "    raise Refusal(status=409, code='two', rule=message('Not {n}.', n=2), value='',\n"
+        "                  remedy=message('Wait.') if True else ASK)\n"
+        "def three(said):\n"
+        "    raise Refusal(status=409, code='three', rule=said.rule, value='', remedy=ASK)\n"
     )
 
     assert error_sources.collect(tmp_path) == [
-        {"code": "new", "status": [400], "rule": ["One is enough."], "remedy": ["At most 1."]},
-        {"code": "two", "status": [409], "rule": ["Not %(n)d."], "remedy": ["Wait.", "Go."]},
+        {
+            "code": "new",
+            "status": [400],
+            "rule": ["One is enough.", "None is.", "Some are."],
+            "remedy": ["At most {most:,}."],
+        },
+        {
+            "code": "three",
+            "status": [409],
+            "rule": ["The error itself says it."],
+            "remedy": ["Ask {whom}."],
+        },
+        {"code": "two", "status": [409], "rule": ["Not {n}."], "remedy": ["Wait.", "Ask {whom}."]},
     ]
+
+
+def test_places_are_shown_without_how_they_are_written() -> None:
+    assert with_plain_places("{most:,} of {name!r}: {rest}") == "{most} of {name}: {rest}"
+    assert with_plain_places('Send {"text": "..."}.') == 'Send {"text": "..."}.'
 
 
 def test_the_framework_has_no_error_without_a_rule() -> None:

@@ -137,7 +137,7 @@ def test_scores_are_made_of_the_models_own_outputs(client: Client, served_model:
         (HUB, {"inputs": 5}, 400, "Validation", "a number"),
         (TEI, {"inputs": 5}, 413, "Validation", "a number"),
         (HUB, {"inputs": {"text": "good"}}, 400, "Validation", "an object"),
-        (TEI, {"inputs": ["a", "b"]}, 422, "Validation", "pairs"),
+        (TEI, {"inputs": ["a", "b"]}, 422, "Validation", "reads one text"),
         (TEI, {"inputs": [["a"], ["b", "c"]]}, 422, "Validation", "inputs[1]"),
         (TEI, {"inputs": [["a"], "b"]}, 422, "Validation", "inputs[1]"),
         (TEI, {"inputs": [[]]}, 422, "Validation", "inputs[0]"),
@@ -215,12 +215,77 @@ def test_any_json_is_rated_or_refused(
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("path", "status"), [(HUB, 400), (TEI, 422)])
-def test_a_model_of_pairs_sends_them_elsewhere(
-    path: str, status: int, client: Client, pairs_model: Path
+@pytest.mark.parametrize(
+    ("path", "status", "remedy"),
+    [(HUB, 400, "/api/predict, with text_pair"), (TEI, 422, '{"inputs": ["...", "..."]}')],
+)
+@pytest.mark.parametrize("inputs", ["a good film", ["a good film"]])
+def test_a_model_of_pairs_says_where_they_are_read(
+    path: str, status: int, remedy: str, inputs: Any, client: Client, pairs_model: Path
 ) -> None:
-    error = error_of(client, path, {"inputs": "a good film"}, status)
+    error = error_of(client, path, {"inputs": inputs}, status)
 
     assert error["error_type"] == "Validation"
-    assert "/api/predict, with text_pair" in error["error"]
+    assert "reads two texts" in error["error"]
+    assert remedy in error["error"]
     assert not Prediction.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_pair_is_rated_in_teis_form(client: Client, pairs_model: Path) -> None:
+    pairs = [["was it a good film", "a superb film"], ["was it dull", "an awful bore"]]
+
+    one = ask(client, TEI, {"inputs": pairs[0]})
+    both = ask(client, TEI, {"inputs": pairs})
+
+    said = holder.get().classify(*map(list, zip(*pairs, strict=True)))
+    assert [{each["label"]: each["score"] for each in answer} for answer in both] == [
+        pytest.approx(each.probabilities) for each in said
+    ]
+    assert one == both[0] != both[1]
+    assert one[0]["score"] > one[1]["score"]
+    assert ask(client, TEI, {"inputs": pairs[:1]}) == [one]
+    kept = Prediction.objects.filter(text=pairs[1][0]).get()
+    assert kept.text_pair == pairs[1][1]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ([["a", "b"], ["c"]], "inputs[1]: The inputs of a request are all"),
+        ([["a"], ["b", "c"]], "inputs[1]: The inputs of a request are all"),
+        (["a", "b", "c"], "inputs: An input is a list of one text, or of two"),
+        ([["a", "b"], "c"], "inputs[1]: An input is a list of one text, or of two"),
+        ([["a", "b"], ["c", " "]], "inputs[1][1]: A text must have"),
+        (["a", ""], "inputs[1]: A text must have"),
+        (["", "b"], "inputs[0]: A text must have"),
+        ([["a", 5]], "inputs[0][1]: A text must be a string."),
+    ],
+    ids=str,
+)
+def test_a_bad_pair_is_told_by_its_place(
+    inputs: Any, said: str, client: Client, pairs_model: Path
+) -> None:
+    response = client.post(TEI, json.dumps({"inputs": inputs}), content_type=JSON)
+
+    assert response.status_code in (400, 422)
+    assert response.json()["error"].startswith(said)
+    assert not Prediction.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("inputs", [["a", "b"], [["a", "b"]], [["a", "b"], ["c", "d"]]])
+def test_a_pair_is_refused_by_a_model_of_one_text(
+    inputs: Any, client: Client, served_model: Path
+) -> None:
+    error = error_of(client, TEI, {"inputs": inputs}, 422)
+
+    assert error["error"].startswith("inputs: The model that is served reads one text.")
+    assert '[["..."], ["..."]]' in error["error"]
+    assert not Prediction.objects.exists()
+
+
+@pytest.mark.django_db
+def test_without_a_model_nobody_knows_of_pairs(client: Client, no_model: Path) -> None:
+    assert error_of(client, TEI, {"inputs": ["a", "b"]}, 503)["error_type"] == "Unhealthy"

@@ -72,7 +72,7 @@ def test_what_the_model_does_not_read_has_no_part_in_it(served_model: Path, sett
 
 
 def test_a_method_that_is_not_known_is_refused(served_model: Path) -> None:
-    with pytest.raises(ExplanationUnavailable, match="occlusion or gradients"):
+    with pytest.raises(ExplanationUnavailable, match="one of occlusion, gradients"):
         explain(TEXT, method="tea leaves")
 
 

@@ -123,7 +123,7 @@ def test_a_run_is_cancelled_and_taken_up_again(api: Client) -> None:
     assert (again.status_code, again.json()["status"]) == (202, "queued")
     assert again["Location"] == f"{URL}/{pk}"
     error = require_error(post(api, f"{URL}/{pk}/retry"), 409)
-    assert (error["code"], error["value"]) == ("run_not_over", "The run mine is queued.")
+    assert (error["code"], error["value"]) == ("run_not_over", "the run mine is queued")
 
 
 def test_a_run_that_has_ended_cannot_be_cancelled(api: Client) -> None:
@@ -131,7 +131,7 @@ def test_a_run_that_has_ended_cannot_be_cancelled(api: Client) -> None:
     assert claim
     claim.succeed()
     error = require_error(post(api, f"{URL}/{claim.pk}/cancel"), 409)
-    assert (error["code"], error["value"]) == ("run_over", "The run mine is succeeded.")
+    assert (error["code"], error["value"]) == ("run_over", "the run mine is succeeded")
     require_error(post(api, f"{URL}/{claim.pk}/retry"), 409)
 
 
