@@ -8,7 +8,7 @@ COMPILE := $(BIN)/pip-compile --quiet --strip-extras --no-emit-find-links --no-e
 	--no-emit-trusted-host --annotation-style=line
 
 .DEFAULT_GOAL := help
-.PHONY: help run admin mlflow test chaos reference client lint format messages lock clean
+.PHONY: help run admin mlflow test chaos reference pictures client lint format messages lock clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
@@ -37,11 +37,14 @@ chaos: $(VENV)/installed-dev  ## Kill workers, break Redis and PostgreSQL, rate 
 	@$(BIN)/python tests/chaos/restart_postgresql.py --restarts 10
 	@$(BIN)/python tests/chaos/million_rows.py --rows 1000000
 
-reference: $(VENV)/installed  ## Write the API's schema and errors from the code, to docs/
-	@$(MANAGE) api_reference
+reference: $(VENV)/installed  ## Write docs/reference from the code: API, errors, settings, commands
+	@$(MANAGE) reference
+
+pictures: $(VENV)/installed-dev  ## Take the pictures of the pages anew, to docs/pictures
+	@$(BIN)/python docs/pictures/take.py
 
 client: $(VENV)/installed-dev  ## Generate a typed Python client of the API, to clients/python
-	@PATH="$(abspath $(BIN)):$$PATH" openapi-python-client generate --path docs/openapi.yaml \
+	@PATH="$(abspath $(BIN)):$$PATH" openapi-python-client generate --path docs/reference/openapi.yaml \
 		--output-path clients/python --overwrite
 
 lint: $(VENV)/installed-dev  ## Check style, types, layers, migrations and deployment settings

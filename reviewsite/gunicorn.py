@@ -10,8 +10,11 @@ from typing import Any
 
 cores = len(os.sched_getaffinity(0))
 
+#: ## Web server
+#: BIND: gunicorn's address
 bind = os.environ.get("BIND", "127.0.0.1:8000")
-workers = int(os.environ.get("WEB_CONCURRENCY", cores))  # each reads one text at a time
+#: WEB_CONCURRENCY: gunicorn's workers, of which each reads one text at a time. Default: cores
+workers = int(os.environ.get("WEB_CONCURRENCY", cores))
 worker_class = "reviewsite.worker.Worker"
 threads = 8  # while some wait for the disk or a slow client, others keep the cores busy
 timeout = 120  # seconds without a heartbeat; loading a model takes less than half

@@ -32,18 +32,28 @@ def local_secret_key(path: Path) -> str:
     return path.read_text()
 
 
-# State: everything that the site writes lies under this one folder.
+# What a line beginning with #: says of a variable of the environment stands in
+# docs/reference/settings.md, which `manage.py reference` writes.
+
+#: ## State
+#: VAR_DIR: folder of all state: database, models, runs, queue. Default: `var`
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
 MODELS_DIR = VAR_DIR / "models"
 RUNS_DIR = VAR_DIR / "runs"
 PSEUDO_DIR = VAR_DIR / "pseudo"  # texts that an ensemble labelled
+#: DATASETS_DIR: where data sets are looked for by name. Default: `var/datasets`
 DATASETS_DIR = Path(env.str("DATASETS_DIR", default=str(VAR_DIR / "datasets"))).resolve()
 
-# Security
+#: ## Security
+#: DEBUG: as Django's; never on a deployment
 DEBUG = env.bool("DEBUG", default=False)
 DEPLOYED = "DATABASE_URL" in env.ENVIRON or "ALLOWED_HOSTS" in env.ENVIRON
+#: ALLOWED_HOSTS: names that the site answers to, with commas between; to set it makes the site
+#:   a deployment. Default: this machine
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 
+#: SECRET_KEY: signs sessions, 50 random characters or more; a deployment does not start
+#:   without one. Default: one of this machine's own, in `VAR_DIR/secret_key`
 if "SECRET_KEY" in env.ENVIRON:
     SECRET_KEY = env.str("SECRET_KEY")
 elif DEPLOYED:
@@ -55,27 +65,33 @@ elif DEPLOYED:
 else:
     SECRET_KEY = local_secret_key(VAR_DIR / "secret_key")
 
+#: HTTPS: secure cookies, redirects to HTTPS, HSTS. Default: on in a deployment
 HTTPS = env.bool("HTTPS", default=DEPLOYED)
 SECURE_SSL_REDIRECT = HTTPS
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
+#: CSRF_TRUSTED_ORIGINS: other origins whose forms are accepted, such as
+#:   `https://reviews.example`, with commas between. Default: none
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0  # seconds
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
+#: TRUST_PROXY: believe the proxy's `X-Forwarded-Proto`
 TRUST_PROXY = env.bool("TRUST_PROXY", default=False)
 if TRUST_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-# Proxies of the site's own between client and site: so many parts of X-Forwarded-For, from the
-# right, are theirs and believed.
+#: NUM_PROXIES: proxies of your own in front: so many parts of `X-Forwarded-For`, from the
+#:   right, are believed. Default: 0; 1 with `TRUST_PROXY`
 NUM_PROXIES = env.int("NUM_PROXIES", default=1 if TRUST_PROXY else 0)
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024  # bytes of a request's body
 
-# Who may read /metrics: without a token nobody on a deployment, and anybody on this machine's own
+#: METRICS_TOKEN: who may read `/metrics` (Prometheus): those who send it as `Authorization:
+#:   Bearer`; without one nobody on a deployment, and anybody on this machine's own site
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
-# What a Label Studio shows at /label-studio; without one that door is shut
+#: LABEL_STUDIO_SECRET: what Label Studio must show at `/label-studio`; without one that door
+#:   is shut
 LABEL_STUDIO_SECRET = env.str("LABEL_STUDIO_SECRET", default="")
 
 # Applications
@@ -139,7 +155,9 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
-# Database
+#: ## Database
+#: DATABASE_URL: `postgres://user:password@host/name`; to set it makes the site a deployment.
+#:   Default: SQLite, in `VAR_DIR/db.sqlite3`
 if "DATABASE_URL" in env.ENVIRON:
     DATABASES = {"default": env.db_url("DATABASE_URL")}
 else:
@@ -158,13 +176,15 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
     DATABASES["default"]["CONN_MAX_AGE"] = None  # opening a file anew takes milliseconds
 else:
+    #: CONN_MAX_AGE: seconds that a connection to PostgreSQL is kept
     DATABASES["default"] |= {
-        "CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60),  # seconds
+        "CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60),
         "CONN_HEALTH_CHECKS": True,
     }
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # seconds
 
-# Whether trained models are kept in the database, too, where other hosts find them
+#: SHARE_MODELS: keep trained models in the database, too, where other hosts find them.
+#:   Default: on with PostgreSQL
 SHARE_MODELS = env.bool(
     "SHARE_MODELS", default=DATABASES["default"]["ENGINE"] != "django.db.backends.sqlite3"
 )
@@ -177,6 +197,8 @@ LANGUAGE_COOKIE_AGE = 365 * 24 * 3600  # seconds
 LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_SECURE = HTTPS
+#: ## Language and time
+#: TIME_ZONE: of the pages, as Django's
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_I18N = True
 USE_TZ = True
@@ -205,7 +227,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api",  # operations are grouped by what comes after it
     "TITLE": "Reviewsite",
     "DESCRIPTION": "Is a review positive or negative, and what is its rating from 1 to 10?",
-    "VERSION": "1.1.0",  # semver of what docs/openapi.yaml says
+    "VERSION": "1.1.0",  # semver of what docs/reference/openapi.yaml says
     # One name for one choice, in the request and in the answer
     "ENUM_NAME_OVERRIDES": {"ExplainMethodEnum": "classifier.explanation.contributions.METHODS"},
     "SERVE_INCLUDE_SCHEMA": False,
@@ -222,26 +244,36 @@ UNFOLD = {
     "SIDEBAR": {"navigation": "reviewsite.navigation.sidebar"},
 }
 
-# Keys to the API: optional (who has none comes in, too), or required
+#: ## API
+#: API_KEYS: `optional`: who sends no key comes in, too; `required`: the API answers those
+#:   alone who send one
 API_KEYS = env.str("API_KEYS", default="optional")
-# Requests a minute of each key, or of each address without one; 0: no limit. What serves this
-# machine alone needs none.
+#: RATE_LIMIT: requests a minute of each key, or of each address without one; 0: no limit.
+#:   Default: 0; 600 in a deployment
 RATE_LIMIT = env.int("RATE_LIMIT", default=600 if DEPLOYED else 0)
 
-# Jobs: who works on what, and for how long without a sign of life
+#: ## Jobs
+#: JOB_LEASE_SECONDS: for how long a worker that gives no sign of life keeps a job
 JOB_LEASE_SECONDS = env.float("JOB_LEASE_SECONDS", default=60.0)
+#: JOB_HEARTBEAT_SECONDS: between its signs of life
 JOB_HEARTBEAT_SECONDS = env.float("JOB_HEARTBEAT_SECONDS", default=5.0)
-# An attempt of a training run that is cancelled, or asked to stop, may take so long to obey.
+#: TRAINING_CANCEL_SECONDS: what a training run that is cancelled may take to end
 TRAINING_CANCEL_SECONDS = env.float("TRAINING_CANCEL_SECONDS", default=30.0)
+#: TRAINING_STOP_SECONDS: what a training run may take to end when its worker stops
 TRAINING_STOP_SECONDS = env.float("TRAINING_STOP_SECONDS", default=60.0)
-REAP_SECONDS = env.float("REAP_SECONDS", default=15.0)  # between looks for lost workers
+#: REAP_SECONDS: between looks for lost workers and waiting jobs
+REAP_SECONDS = env.float("REAP_SECONDS", default=15.0)
 
-# Bulk rating
-BULK_MAX_BYTES = env.int("BULK_MAX_BYTES", default=1024 * 1024 * 1024)  # of one file
-BULK_MAX_WAITING = env.int("BULK_MAX_WAITING", default=50)  # jobs; more are refused
-BULK_RETENTION_HOURS = env.int("BULK_RETENTION_HOURS", default=24)  # of results
+#: ## Files of reviews
+#: BULK_MAX_BYTES: bytes of one file. Default: 1 GiB
+BULK_MAX_BYTES = env.int("BULK_MAX_BYTES", default=1024 * 1024 * 1024)
+#: BULK_MAX_WAITING: files that wait or are rated; more are refused
+BULK_MAX_WAITING = env.int("BULK_MAX_WAITING", default=50)
+#: BULK_RETENTION_HOURS: hours after which results are deleted; uploads go once they are rated
+BULK_RETENTION_HOURS = env.int("BULK_RETENTION_HOURS", default=24)
 
-# Queue: files under VAR_DIR, or Redis
+#: ## Queue
+#: REDIS_URL: `redis://…`, Celery's broker. Default: files under `VAR_DIR/queue`
 REDIS_URL = env.str("REDIS_URL", default="")
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, str | int | bool]
 if REDIS_URL:
@@ -303,32 +335,52 @@ CELERY_BEAT_SCHEDULE = {
     },
 }
 
-# Classifier
-CLASSIFIER_MODEL = env.str("CLASSIFIER_MODEL", default="starter")  # or a model's directory
-# The engine: onnx (the model's exported graph, on the CPU), torch, or auto: the graph where the
-# model has one. The device of the torch engine: cpu, or cuda.
+#: ## Model
+#: CLASSIFIER_MODEL: in service until a version is activated: `starter`, a name under
+#:   `var/models`, or a directory
+CLASSIFIER_MODEL = env.str("CLASSIFIER_MODEL", default="starter")
+#: CLASSIFIER_ENGINE: `onnx`: the model's int8 graph on the CPU, without torch; `torch`: the
+#:   transformers pipeline; `auto`: the graph where the model has one
 CLASSIFIER_ENGINE = env.str("CLASSIFIER_ENGINE", default="auto")
+#: CLASSIFIER_DEVICE: of the torch engine: `cpu`, or `cuda` for a GPU with bfloat16 and batches
+#:   across requests
 CLASSIFIER_DEVICE = env.str("CLASSIFIER_DEVICE", default="cpu")
-# Ratings: auto, as the model's rating.json says, or confidence: round(10 * P(POSITIVE)).
+#: CLASSIFIER_RATING: `confidence`: `max(1, round(10 · P(POSITIVE)))`; `auto`: as the model's
+#:   `rating.json` says, where it has one
 CLASSIFIER_RATING = env.str("CLASSIFIER_RATING", default="auto")
-CLASSIFIER_MAX_CHARS = env.int("CLASSIFIER_MAX_CHARS", default=100_000)  # longer is refused
-CLASSIFIER_READ_CHARS = env.int("CLASSIFIER_READ_CHARS", default=20_000)  # the rest is not read
-CLASSIFIER_CACHE_SIZE = env.int("CLASSIFIER_CACHE_SIZE", default=10_000)  # answers; 0: none
-CLASSIFIER_MAX_TEXTS = env.int("CLASSIFIER_MAX_TEXTS", default=64)  # in one request
-# An explanation may take so many times as long as the rating, the reading of the whole included
+#: CLASSIFIER_MAX_CHARS: longer texts are refused
+CLASSIFIER_MAX_CHARS = env.int("CLASSIFIER_MAX_CHARS", default=100_000)
+#: CLASSIFIER_READ_CHARS: longer texts are read up to here, and the answer says `truncated`
+CLASSIFIER_READ_CHARS = env.int("CLASSIFIER_READ_CHARS", default=20_000)
+#: CLASSIFIER_CACHE_SIZE: answers that a worker remembers by the digest of their text; 0: none
+CLASSIFIER_CACHE_SIZE = env.int("CLASSIFIER_CACHE_SIZE", default=10_000)
+#: CLASSIFIER_MAX_TEXTS: texts in one request
+CLASSIFIER_MAX_TEXTS = env.int("CLASSIFIER_MAX_TEXTS", default=64)
+#: CLASSIFIER_EXPLAIN_COST: an explanation may take so many times as long as the rating, the
+#:   reading of the whole included; with more, more sentences are left out one by one, and fewer
+#:   texts explained in one request
 CLASSIFIER_EXPLAIN_COST = env.float("CLASSIFIER_EXPLAIN_COST", default=6.0)
-# Review: for how long a reviewer has a prediction to himself, and the part of the form's and the
-# API's predictions whose verdicts say how good the model is
-REVIEW_CLAIM_SECONDS = env.int("REVIEW_CLAIM_SECONDS", default=600)
-REVIEW_RANDOM_SHARE = env.float("REVIEW_RANDOM_SHARE", default=0.1)  # 0..1
-# The gate: a version is activated without a reason if, on so many frozen verdicts, its accuracy
-# falls by no more than so much, and that of no class or large slice by more than so much
-GATE_ROWS = env.int("GATE_ROWS", default=50)
-GATE_LOSS = env.float("GATE_LOSS", default=0.0)  # 0..1
-GATE_PART_LOSS = env.float("GATE_PART_LOSS", default=0.05)  # 0..1
-TEXT_RETENTION_DAYS = env.int("TEXT_RETENTION_DAYS", default=0)  # days; 0 keeps every text
 
-# Logs: one line an event, on standard error
+#: ## Review
+#: REVIEW_CLAIM_SECONDS: for how long a reviewer has a prediction alone
+REVIEW_CLAIM_SECONDS = env.int("REVIEW_CLAIM_SECONDS", default=600)
+#: REVIEW_RANDOM_SHARE: part of the form's and the API's predictions, 0 to 1, whose verdicts
+#:   say how good the model is
+REVIEW_RANDOM_SHARE = env.float("REVIEW_RANDOM_SHARE", default=0.1)
+#: GATE_ROWS: a version is activated without a reason only if it was compared on so many frozen
+#:   verdicts
+GATE_ROWS = env.int("GATE_ROWS", default=50)
+#: GATE_LOSS: for that its accuracy on them may fall by no more than this, 0 to 1
+GATE_LOSS = env.float("GATE_LOSS", default=0.0)
+#: GATE_PART_LOSS: and that of no label and no large slice by more than this, 0 to 1
+GATE_PART_LOSS = env.float("GATE_PART_LOSS", default=0.05)
+#: TEXT_RETENTION_DAYS: days after which texts are purged (digest and scores stay); 0 keeps
+#:   them
+TEXT_RETENTION_DAYS = env.int("TEXT_RETENTION_DAYS", default=0)
+
+# One line an event, on standard error
+#: ## Logs
+#: LOG_LEVEL: `DEBUG`, `INFO`, `WARNING` or `ERROR`
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

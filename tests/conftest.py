@@ -185,6 +185,7 @@ LONG = (
     "tests/training/jobs",
     "tests/training/test_checkpoints",
     "tests/training/pretraining/test_run",
+    "tests/docs",
     "tests/classifier/test_rate_file",
     "tests/training",
 )

@@ -22,7 +22,7 @@ FILE = Path(__file__).with_name("error_catalogue.json")
 
 @cache
 def catalogue() -> list[dict[str, Any]]:
-    """As manage.py api_reference has read it from the code: messages, not yet told."""
+    """As manage.py reference has read it from the code: messages, not yet told."""
     entries: list[dict[str, Any]] = json.loads(FILE.read_text(encoding="utf-8"))["errors"]
     return entries
 

@@ -27,7 +27,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Gives its modules by their names in the package."""
     folder = tmp_path_factory.mktemp("client") / "python"
     generator = Path(sys.executable).with_name("openapi-python-client")
-    arguments = ["generate", "--path", "docs/openapi.yaml", "--output-path", str(folder)]
+    arguments = ["generate", "--path", "docs/reference/openapi.yaml", "--output-path", str(folder)]
     done = subprocess.run(
         [generator, *arguments, "--fail-on-warning"],
         cwd=ROOT,

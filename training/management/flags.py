@@ -19,7 +19,7 @@ def add_flags(parser: ArgumentParser, kinds: Mapping[str, type]) -> None:
         group = parser.add_argument_group(section)
         hints = get_type_hints(kind)
         for item in fields(kind):
-            default = "" if item.default is MISSING else f" (default: {item.default})"
+            default = "" if item.default in (MISSING, "") else f" (default: {item.default})"
             hint = hints[item.name]
             kind_of_value: dict[str, Any] = {"type": hint}
             if hint is bool:

@@ -17,7 +17,7 @@ from classifier.texts import json_type
 
 MAX_CHARS = 200_000  # of a configuration
 MAX_RATING = 5  # of a Rating tag that does not say it
-REMEDY = message("See docs/label-studio.md for a configuration to paste.")
+REMEDY = message("See docs/how-to/label-studio.md for a configuration to paste.")
 
 
 class InvalidLabelConfig(ClassifierError):
@@ -102,8 +102,8 @@ def read_label_config(xml: object) -> LabelConfig:
         if choices
         else message("no Choice"),
         remedy=message(
-            "Name them so in value or alias: Positive, Negative. See docs/label-studio.md for a "
-            "configuration to paste."
+            "Name them so in value or alias: Positive, Negative. See docs/how-to/label-studio.md "
+            "for a configuration to paste."
         ),
     )
 

@@ -58,7 +58,7 @@ class LabelStudioView(APIView):
     advice = {
         "not_found": (
             message("Label Studio is answered by a site that has a secret for it."),
-            message("Set LABEL_STUDIO_SECRET; docs/label-studio.md says how."),
+            message("Set LABEL_STUDIO_SECRET; docs/how-to/label-studio.md says how."),
         ),
         "authentication_failed": (
             message(

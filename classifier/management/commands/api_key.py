@@ -23,7 +23,7 @@ class Command(BaseCommand):
             default=[Scope.RATE.value],
             choices=Scope.values,
             metavar="SCOPE",
-            help=f"What it opens, of {', '.join(Scope.values)} (default: %(default)s).",
+            help=f"What it opens, of {', '.join(Scope.values)} (default: {Scope.RATE.value}).",
         )
         create.add_argument(
             "--limit", type=int, metavar="N", help="Requests a minute (default: RATE_LIMIT)."

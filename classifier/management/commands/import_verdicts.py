@@ -20,8 +20,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("input", type=Path, metavar="IN", help="the labelled file")
         parser.add_argument("--reviewer", help="whose verdicts they are, where a row says nothing")
-        parser.add_argument("--text-column", default="text")
-        parser.add_argument("--label-column", default="label")
+        parser.add_argument("--text-column", default="text", help="with the review")
+        parser.add_argument("--label-column", default="label", help="positive or negative")
         parser.add_argument("--rating-column", default="rating", help="1 to 10")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -14,7 +14,7 @@ from classifier.api.label_studio.label_config import (
 from classifier.api.label_studio.regions import rating_of, stars_of
 from tests.classifier.label_studio.projects import CONFIG
 
-DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "label-studio.md"
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "label-studio.md"
 PAIR = '<Choice value="Positive"/><Choice value="Negative"/>'
 TEXT = '<Text name="review" value="$text"/>'
 

@@ -1,4 +1,4 @@
-"""What we answer, as Label Studio's SDK reads it; docs/label-studio.md says how to get it."""
+"""What we answer, as Label Studio's SDK reads it; docs/how-to/label-studio.md tells how."""
 
 from pathlib import Path
 from typing import Any

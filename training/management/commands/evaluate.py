@@ -29,9 +29,9 @@ class Command(BaseCommand):
         )
         parser.add_argument("--dataset", required=True, help="as for finetune")
         parser.add_argument("--split", default="test", help="(default: test)")
-        parser.add_argument("--text-column", default="text")
-        parser.add_argument("--text-pair-column", default="")
-        parser.add_argument("--label-column", default="label")
+        parser.add_argument("--text-column", default="text", help="as for finetune")
+        parser.add_argument("--text-pair-column", default="", help="as for finetune")
+        parser.add_argument("--label-column", default="label", help="as for finetune")
         parser.add_argument(
             "--label-names", default="", help="names of the labels 0, 1, ..., with commas between"
         )

@@ -35,7 +35,8 @@ class Command(BaseCommand):
                 f"--{item.name.replace('_', '-')}",
                 type=hints[item.name],
                 default=item.default,
-                help=f"{item.metadata['help']} (default: {item.default})",
+                help=item.metadata["help"]
+                + (f" (default: {item.default})" if item.default else ""),
             )
         parser.add_argument(
             "--tokenizer",
