@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -105,7 +105,9 @@ def read_schema(schema: Schema) -> Reference:
 
 def _operation(path: str, method: str, said: Schema, schema: Schema) -> Operation:
     content = said.get("requestBody", {}).get("content", {})
-    content_type, body = next(iter(content.items()), ("", {}))
+    none: tuple[str, Schema] = ("", {})
+    content_type, body = next(iter(content.items()), none)
+    parameters: Sequence[Schema] = said.get("parameters", ())
     answers: dict[str, Schema] = {
         status: next(iter(answer.get("content", {}).values()), {})
         for status, answer in said["responses"].items()
@@ -124,7 +126,7 @@ def _operation(path: str, method: str, said: Schema, schema: Schema) -> Operatio
                 one.get("required", False),
                 one.get("description", ""),
             )
-            for one in said.get("parameters", ())
+            for one in parameters
         ),
         content_type=content_type,
         fields=tuple(_fields(_resolved(body.get("schema", {}), schema))),
