@@ -14,6 +14,9 @@ from classifier.exceptions import ExplanationUnavailable, ModelNotReady
 from classifier.explanation.explaining import explain
 from classifier.explanation.marks import marked
 from classifier.models import Prediction
+from classifier.prediction_shown import ShownPrediction
+
+AT_ONCE_CHARS = 2000
 
 
 @never_cache
@@ -33,6 +36,20 @@ def explanation(request: HttpRequest, prediction_id: UUID) -> HttpResponse:
     response = render(request, f"classifier/{template}.html", context, status=status)
     patch_vary_headers(response, ["HX-Request"])
     return response
+
+
+def explanation_at_once(prediction: Prediction) -> dict[str, Any] | None:
+    """What classifier/explanation.html shows, where that holds up a page for a moment only.
+
+    None of a longer review, and where it cannot be told: the page then asks for it afterwards, so
+    that nothing moves on it before somebody reads it.
+    """
+    if not ShownPrediction(prediction).explained or not 0 < len(prediction.text) <= AT_ONCE_CHARS:
+        return None
+    try:
+        return explanation_context(prediction)
+    except (ModelNotReady, ExplanationUnavailable):
+        return None
 
 
 def explanation_context(prediction: Prediction) -> dict[str, Any]:

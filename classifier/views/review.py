@@ -44,6 +44,7 @@ from classifier.views.answer import (
     ratings_context,
     ratings_url,
 )
+from classifier.views.explanation import explanation_at_once
 from classifier.views.private import private
 
 # Drawn, and no more, where there is no answer yet.
@@ -184,8 +185,9 @@ def _page(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -
 @private
 @require_safe
 def prediction(request: HttpRequest, prediction_id: UUID) -> HttpResponse:
-    """A rated review, with the question whether that is right."""
-    return _shown(request, _found(prediction_id))
+    """A rated review, why it is rated so, and the question whether that is right."""
+    found = _found(prediction_id)
+    return _shown(request, found, why=explanation_at_once(found))
 
 
 @private
@@ -249,8 +251,10 @@ def _shown(
     shown: Prediction,
     feedback_form: FeedbackForm | None = None,
     status: int = 200,
+    why: dict[str, Any] | None = None,
 ) -> HttpResponse:
     context = {
+        "why": why,
         "form": ReviewForm(
             task=served_task(), initial={"text": shown.text, "text_pair": shown.text_pair}
         ),

@@ -16,10 +16,7 @@
 
   paint();
   system.addEventListener("change", paint);
-  document.addEventListener("DOMContentLoaded", () => {
-    document.querySelectorAll(".side-theme").forEach((group) => { group.hidden = false; });
-    paint();
-  });
+  document.addEventListener("DOMContentLoaded", paint);
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-theme]");
     if (!button) return;

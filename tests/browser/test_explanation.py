@@ -1,5 +1,6 @@
 from playwright.sync_api import Page, expect
 
+from classifier.views.explanation import AT_ONCE_CHARS
 from tests.browser.conftest import OpenPage
 
 TEXT = "it was a dull film . we had it with the cast . the end !"
@@ -28,13 +29,22 @@ def test_the_rating_comes_first_and_then_why(page: Page) -> None:
     expect(row).to_contain_text("negative")
 
 
-def test_without_javascript_a_link_says_why(open_page: OpenPage) -> None:
-    page = open_page(java_script_enabled=False, viewport={"width": 320, "height": 640})
+def test_the_page_of_a_rating_says_why_at_once(open_page: OpenPage) -> None:
+    page = open_page(java_script_enabled=False)
     rate(page, TEXT)
+
+    expect(page.locator("#explanation mark").first).to_contain_text("it was a dull film .")
+    expect(page.locator("#explanation")).to_contain_text("The same as a table")
+
+
+def test_of_a_long_review_a_link_says_why_without_javascript(open_page: OpenPage) -> None:
+    page = open_page(java_script_enabled=False, viewport={"width": 320, "height": 640})
+    text = " ".join([TEXT] * (AT_ONCE_CHARS // len(TEXT) + 1))
+    rate(page, text)
 
     page.get_by_role("link", name="Why this rating?").click()
 
     expect(page.locator("mark").first).to_contain_text("it was a dull film .")
     expect(page.get_by_role("heading", level=1)).to_have_text("Negative, 1 of 10")
     page.get_by_role("link", name="Back to the rating").click()
-    expect(page.get_by_label("Your review")).to_have_value(TEXT)
+    expect(page.get_by_label("Your review")).to_have_value(text)

@@ -11,6 +11,7 @@ from classifier.explanation.explaining import explain
 from classifier.models import ModelVersion, Prediction
 from classifier.predictor import Predictor, holder
 from classifier.texts import clean_review_text
+from classifier.views.explanation import AT_ONCE_CHARS
 from tests.factories import make_prediction
 
 pytestmark = pytest.mark.django_db
@@ -217,10 +218,32 @@ def test_without_htmx_it_is_a_page_of_its_own(client: Client, served_model: Path
     assert "<html" in shown
     assert "<mark" in shown
     assert f'href="/predictions/{prediction.pk}"' in shown
-    assert (
-        f'href="/predictions/{prediction.pk}/explanation"'
-        in client.get(f"/predictions/{prediction.pk}").content.decode()
-    )
+
+
+def test_a_short_review_is_explained_on_its_page_and_a_long_one_after_it(
+    client: Client, served_model: Path
+) -> None:
+    pages = {}
+    for text in (TEXT, " ".join([TEXT] * AT_ONCE_CHARS)[: AT_ONCE_CHARS + 1]):
+        prediction = served_prediction(text)
+        pages[len(text) > AT_ONCE_CHARS] = (
+            client.get(f"/predictions/{prediction.pk}").content.decode(),
+            f'href="/predictions/{prediction.pk}/explanation"',
+        )
+
+    shown, link = pages[False]
+    assert "<mark" in shown
+    assert link not in shown
+    shown, link = pages[True]
+    assert "<mark" not in shown
+    assert link in shown
+
+
+def test_a_page_shows_its_rating_where_no_model_can_say_why(client: Client, no_model: Path) -> None:
+    prediction = make_prediction(text=TEXT)
+    shown = client.get(f"/predictions/{prediction.pk}")
+    assert shown.status_code == 200
+    assert f'href="/predictions/{prediction.pk}/explanation"' in shown.content.decode()
 
 
 def test_markup_in_a_review_stays_text(client: Client, served_model: Path) -> None:
