@@ -76,9 +76,10 @@ def test_killed_workers_lose_no_row_and_redo_at_most_a_chunk_each(
         assert bulk.wait_until_over(job, seconds=SECONDS) == "succeeded", bulk.said()
 
         journal = bulk.journal(job)
-        assert {entry.number for entry in journal if entry.event == "rated"} == {
-            *range(1, CHUNKS + 1)
-        }
+        assert {entry.number for entry in journal} == {*range(1, CHUNKS + 1)}
+        # A worker that is killed between its commit and its note has rated a chunk, too.
+        noted = {entry.number for entry in journal if entry.event == "rated"}
+        assert CHUNKS - len(noted) <= kills
         assert redone(journal) <= kills
         assert len({entry.pid for entry in journal}) >= 2  # they shared the work
         kept = Counter(text for (text,) in bulk.rows("SELECT text FROM classifier_prediction"))
