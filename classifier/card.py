@@ -1,6 +1,7 @@
 """What a model's card, the README.md beside its weights, says for programs."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ def card_of(directory: Path) -> str:
     return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
 
 
+@lru_cache(maxsize=8)  # a page asks with every rating, and YAML takes as long as the model
 def languages_in(card: str) -> tuple[str, ...]:
     """The languages that a card says its model reads, as ISO 639 codes; none where it says none."""
     said = _front_matter(card).get("language")
