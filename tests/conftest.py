@@ -4,6 +4,7 @@ import gc
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -84,24 +85,29 @@ def pairs_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+@contextmanager
+def served(model_dir: Path, settings: Settings) -> Iterator[None]:
+    """The site of this process serves a model, and forgets it afterwards."""
+    settings.CLASSIFIER_MODEL = str(model_dir)
+    holder.reset()
+    yield
+    holder.reset()
+
+
 @pytest.fixture
 def moods_model(moods_model_dir: Path, settings: Settings) -> Iterator[Path]:
     """The site of this test serves the classifier of three labels."""
-    settings.CLASSIFIER_MODEL = str(moods_model_dir)
-    holder.reset()
-    holder.get()
-    yield moods_model_dir
-    holder.reset()
+    with served(moods_model_dir, settings):
+        holder.get()
+        yield moods_model_dir
 
 
 @pytest.fixture
 def pairs_model(pairs_model_dir: Path, settings: Settings) -> Iterator[Path]:
     """The site of this test serves the classifier of pairs."""
-    settings.CLASSIFIER_MODEL = str(pairs_model_dir)
-    holder.reset()
-    holder.get()
-    yield pairs_model_dir
-    holder.reset()
+    with served(pairs_model_dir, settings):
+        holder.get()
+        yield pairs_model_dir
 
 
 @pytest.fixture(scope="session")
@@ -126,38 +132,30 @@ def tiny_base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def served_model(tiny_model_dir: Path, settings: Settings) -> Iterator[Path]:
     """The site of this test serves the tiny classifier."""
-    settings.CLASSIFIER_MODEL = str(tiny_model_dir)
-    holder.reset()
-    yield tiny_model_dir
-    holder.reset()
+    with served(tiny_model_dir, settings):
+        yield tiny_model_dir
 
 
 @pytest.fixture
 def served_graph(exported_model_dir: Path, settings: Settings) -> Iterator[Path]:
     """The site of this test serves the tiny classifier's graph."""
-    settings.CLASSIFIER_MODEL = str(exported_model_dir)
-    holder.reset()
-    yield exported_model_dir
-    holder.reset()
+    with served(exported_model_dir, settings):
+        yield exported_model_dir
 
 
 @pytest.fixture
 def starred_model(starred_model_dir: Path, settings: Settings) -> Iterator[Path]:
     """The site of this test serves the tiny classifier with stars."""
-    settings.CLASSIFIER_MODEL = str(starred_model_dir)
-    holder.reset()
-    yield starred_model_dir
-    holder.reset()
+    with served(starred_model_dir, settings):
+        yield starred_model_dir
 
 
 @pytest.fixture
 def no_model(settings: Settings, tmp_path: Path) -> Iterator[Path]:
     """The site of this test has no model; gives the path where it looks for one."""
     directory = tmp_path / "no-such-model"
-    settings.CLASSIFIER_MODEL = str(directory)
-    holder.reset()
-    yield directory
-    holder.reset()
+    with served(directory, settings):
+        yield directory
 
 
 @pytest.fixture(scope="session")

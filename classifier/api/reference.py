@@ -79,11 +79,16 @@ class Reference:
 @cache
 def reference() -> Reference:
     """All of the API of this code; takes a second the first time."""
+    return read_schema(english_schema())
+
+
+def english_schema() -> Any:
+    """The OpenAPI schema of this code, of plain lists and objects."""
     from drf_spectacular.generators import SchemaGenerator
 
     with translation.override("en"):
-        schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
-    return read_schema(json.loads(json.dumps(schema, default=str)))
+        made = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return json.loads(json.dumps(made, default=str))
 
 
 def read_schema(schema: Schema) -> Reference:

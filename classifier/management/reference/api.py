@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import yaml
-from django.utils import translation
 
 from classifier.api.catalogue import FILE as CATALOGUE
 from classifier.api.catalogue import with_plain_places
 from classifier.api.error_sources import ROOT, Told, collect
+from classifier.api.reference import english_schema
 
 HEAD = """# Errors of the API
 
@@ -19,12 +19,7 @@ in a sentence stand for what differs from case to case.
 
 def schema() -> str:
     """The OpenAPI schema, in YAML."""
-    from drf_spectacular.generators import SchemaGenerator
-
-    with translation.override("en"):
-        made = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
-    plain = json.loads(json.dumps(made, default=str))
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
+    return yaml.safe_dump(english_schema(), sort_keys=False, allow_unicode=True, width=100)
 
 
 def catalogue(page: Path) -> dict[Path, str]:
