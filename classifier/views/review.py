@@ -178,7 +178,9 @@ def _form_context() -> dict[str, Any]:
 
 
 def _page(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
-    context = {"recent": recents.recent_predictions(request.session), **_form_context(), **context}
+    context = _form_context() | context
+    if "recent" not in context:  # what shows a rating has asked for them already
+        context["recent"] = recents.recent_predictions(request.session)
     return render(request, "classifier/review.html", context, status=status)
 
 
