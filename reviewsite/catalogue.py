@@ -21,7 +21,7 @@ LOCALES = ROOT / "locale"
 LANGUAGES = ("ru",)
 """Those that there is a catalogue of; the site's own is English."""
 
-SOURCES = ("classifier", "training", "reviewsite", "templates")
+SOURCES = ("classifier", "training", "reviewsite", "templates", "docs/reference")
 KEYWORDS: dict[str, Any] = DEFAULT_KEYWORDS | {
     # django.utils.translation
     "gettext_lazy": None,
@@ -51,6 +51,7 @@ def gathered() -> Catalog:
         ("**/migrations/**", "ignore"),
         ("**.html", templates),
         ("recipes/*.toml", descriptions),
+        ("openapi.yaml", said_in_the_schema),
         ("**.py", "python"),
     ]
     for folder in SOURCES:
@@ -74,6 +75,28 @@ def descriptions(
     """Babel's way into recipes: each is described at the head of its file, in comments."""
     lines = takewhile(lambda line: line.startswith("#"), file.read().decode("utf-8").splitlines())
     yield 1, "gettext", " ".join(line.removeprefix("#").strip() for line in lines), []
+
+
+def said_in_the_schema(
+    file: IO[bytes], keywords: Any, comment_tags: Any, options: Any
+) -> Iterator[tuple[Any, ...]]:
+    """Babel's way into the API's schema: what it says of itself, which /api/docs shows."""
+    import yaml
+
+    for text in dict.fromkeys(_said(yaml.safe_load(file))):
+        yield 1, "gettext", text.replace("%", "%%"), []  # as {% translate %} asks for it
+
+
+def _said(part: Any) -> Iterator[str]:
+    if isinstance(part, list):
+        for below in part:
+            yield from _said(below)
+    elif isinstance(part, dict):
+        said = (part.get("summary"), part.get("description"))
+        yield from (text for text in said if isinstance(text, str) and text)
+        for name, below in part.items():
+            if name not in ("info", "examples", "responses", "securitySchemes"):  # not shown
+                yield from _said(below)
 
 
 def templates(

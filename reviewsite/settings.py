@@ -230,6 +230,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1.1.0",  # semver of what docs/reference/openapi.yaml says
     # One name for one choice, in the request and in the answer
     "ENUM_NAME_OVERRIDES": {"ExplainMethodEnum": "classifier.explanation.contributions.METHODS"},
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,  # the choices' names say all
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],

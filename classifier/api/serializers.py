@@ -19,8 +19,9 @@ from classifier.review.feedback import MAX_VISITOR_CHARS
 
 
 class PredictRequestSerializer(serializers.Serializer):
-    """Either text or texts; the schema says what `requests.rating_request` enforces."""
+    """Either text or texts."""
 
+    # `requests.rating_request` enforces it.
     text = serializers.CharField(required=False, max_length=settings.CLASSIFIER_MAX_CHARS)
     texts = serializers.ListField(
         child=serializers.CharField(max_length=settings.CLASSIFIER_MAX_CHARS),
@@ -62,11 +63,9 @@ class ContributionSerializer(serializers.Serializer):
 
 
 class ExplanationSerializer(serializers.Serializer):
-    """For the schema; `predict.explanation_answer` gives it.
+    """Characters are those of the text as it was sent, code points, whatever the script."""
 
-    Characters are those of the text as it was sent, code points, whatever the script.
-    """
-
+    # `predict.explanation_answer` gives it.
     method = serializers.ChoiceField(choices=METHODS)
     model = serializers.CharField(help_text="name@revision of the model that was asked.")
     base = serializers.FloatField(help_text="P(POSITIVE) of the whole text.")
@@ -87,12 +86,11 @@ class ExplanationSerializer(serializers.Serializer):
 
 
 class PredictFormSerializer(PredictRequestSerializer):
-    """The same as a form; with a name of its own, so that generated clients tell them apart."""
+    """Either text or texts, as a form."""
 
 
 class PredictionSerializer(serializers.ModelSerializer):
-    """For the schema; `predict.prediction_answer` gives the same without making fields anew."""
-
+    # `predict.prediction_answer` gives the same without making fields anew.
     label = serializers.CharField(  # type: ignore[assignment]
         help_text="NEGATIVE or POSITIVE, or the label of another model."
     )
@@ -160,8 +158,7 @@ class KeptPredictionSerializer(PredictionSerializer):
 
 
 class FeedbackRequestSerializer(serializers.Serializer):
-    """For the schema; `classifier.api.feedback` enforces it."""
-
+    # `classifier.api.feedback` enforces it.
     right = serializers.BooleanField(
         required=False, help_text="true: the answer is right. Without it, label and rating."
     )
@@ -196,8 +193,7 @@ class _SentFile(serializers.FileField):
 
 
 class BulkRequestSerializer(serializers.Serializer):
-    """For the schema; `classifier.api.bulk` and `classifier.uploads` enforce it."""
-
+    # `classifier.api.bulk` and `classifier.uploads` enforce it.
     file = _SentFile(help_text="CSV, TSV, JSON Lines or XLSX.")
     text_column = serializers.CharField(
         required=False, help_text="Column with the review; needed where it is not clear."
@@ -387,15 +383,13 @@ class _TeiInputs(serializers.JSONField):
 
 
 class HubRequestSerializer(serializers.Serializer):
-    """For the schema; `inference_requests.hub_request` enforces it."""
-
+    # `inference_requests.hub_request` enforces it.
     inputs = _HubInputs()
     parameters = HubParametersSerializer(required=False, allow_null=True)
 
 
 class TeiRequestSerializer(serializers.Serializer):
-    """For the schema; `inference_requests.tei_request` enforces it."""
-
+    # `inference_requests.tei_request` enforces it.
     inputs = _TeiInputs()
     raw_scores = serializers.BooleanField(
         required=False, default=False, help_text="The model's outputs, without softmax."

@@ -1,5 +1,6 @@
 """Every page in Russian, and no English left on any of them."""
 
+import re
 import uuid
 from collections.abc import Callable
 from io import BytesIO
@@ -106,6 +107,22 @@ def job_of(text: str, *, keep_texts: bool = False) -> BulkJob:
 def queue(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.VAR_DIR = tmp_path
     monkeypatch.setattr("classifier.jobs.wake.publish", lambda *_, **__: None, raising=False)
+
+
+def test_the_page_of_the_api_is_russian(read: Read, client: Client) -> None:
+    english = client.get("/api/docs").content.decode()
+    names = {
+        *re.findall(r"<code>(\w{4,})</code>", english),
+        *("texts[3]", "[low, high]", "text_blank", "Idempotent-Replayed", "UUID", "ETag", "Cookie"),
+        *("Inference API", "Hugging Face", "Text Embeddings Inference", "Trainer", "occlusion"),
+        *("huggingface_hub.InferenceClient", "text_classification", "gradients", "places", "model"),
+        *("next", "previous", "read", "true", "false", "null", "UP"),
+        *("dataset", "replay_dataset", "base_model", "epochs", "learning_rate", "push_to_hub"),
+    }
+
+    page = read("/api/docs", names=names)
+
+    assert "Оценить каждую строку файла" in page
 
 
 def test_pages_of_ratings_are_russian(read: Read, served_model: Path) -> None:

@@ -8,8 +8,7 @@ from training.models import TrainingRun
 
 
 class StartRequestSerializer(serializers.Serializer):
-    """For the schema; `requests.start_request` and `training.services` enforce it."""
-
+    # `requests.start_request` and `training.services` enforce it.
     recipe = serializers.CharField(required=False, help_text="A recipe's name, such as starter.")
     name = serializers.CharField(
         required=False,

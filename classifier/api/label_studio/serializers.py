@@ -12,8 +12,7 @@ class LabelStudioHealthSerializer(serializers.Serializer):
 
 
 class LabelStudioSetupRequestSerializer(serializers.Serializer):
-    """`label_config.read_label_config` enforces it; what else is sent is not read."""
-
+    # `label_config.read_label_config` enforces it; what else is sent is not read.
     project = serializers.CharField(required=False)
     schema = serializers.CharField(help_text="The project's labelling configuration.")
 
@@ -28,8 +27,7 @@ class LabelStudioTaskSerializer(serializers.Serializer):
 
 
 class LabelStudioTasksSerializer(serializers.Serializer):
-    """`views.PredictView` enforces it; what else is sent is not read."""
-
+    # `views.PredictView` enforces it; what else is sent is not read.
     tasks = LabelStudioTaskSerializer(many=True)
     label_config = serializers.CharField(help_text="The project's labelling configuration.")
 
@@ -58,8 +56,7 @@ class LabelStudioResultsSerializer(serializers.Serializer):
 
 
 class LabelStudioEventSerializer(serializers.Serializer):
-    """`annotations.receive` enforces it; what else is sent is not read."""
-
+    # `annotations.receive` enforces it; what else is sent is not read.
     action = serializers.CharField()
     annotation = serializers.DictField(required=False)
     annotations = serializers.ListField(child=serializers.DictField(), required=False)
