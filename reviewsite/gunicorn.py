@@ -8,7 +8,9 @@ import threading
 import time
 from typing import Any
 
-cores = len(os.sched_getaffinity(0))
+from classifier.cores import usable_cores
+
+cores = usable_cores()
 
 #: ## Web server
 #: BIND: gunicorn's address

@@ -5,7 +5,6 @@ ranges of dynamic quantization would be taken over all that share the batch, so 
 would depend on its neighbours.
 """
 
-import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
+from classifier.cores import usable_cores
 from classifier.model_files import GRAPH
 from classifier.windows import WindowLogits, by_text, head_of, overlap
 
@@ -69,9 +69,7 @@ class OnnxEngine:
         self._tokenizer_file = str(directory / "tokenizer.json")
         self._single = self._tokenizer(truncation={})
         self._turns = threading.Lock()
-        self._cores = ThreadPoolExecutor(
-            len(os.sched_getaffinity(0)), thread_name_prefix="inference"
-        )
+        self._cores = ThreadPoolExecutor(usable_cores(), thread_name_prefix="inference")
 
     def read(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[WindowLogits]:
         if len(texts) == 1:
