@@ -10,6 +10,7 @@ STAR_HEAD = "star_head.safetensors"  # beside the weights: ten more outputs, one
 RATING = "rating.json"  # how ratings are made of the outputs
 OPTIONAL_FILES = (STAR_HEAD, RATING)  # they change answers, where a model has them
 GRAPH = "onnx/model_int8.onnx"  # made from the files above by manage.py export_model
+GRAPH_WEIGHTS = "onnx/model_int8.*.data"  # its large tensors, named by their digest
 METRICS = "metrics.json"
 ONNX_FACTS = "onnx"  # key in it: what came of the last export
 PICTURES = "pictures"  # key in it: the points of the curves that the model page draws

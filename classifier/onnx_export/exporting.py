@@ -1,5 +1,6 @@
 """The export, in order: graph, equalization, ONNX, int8, verification, and only then its place."""
 
+import hashlib
 import json
 import logging
 import os
@@ -20,7 +21,14 @@ from classifier.engines.transformers_pipeline import TransformersEngine
 from classifier.exceptions import ClassifierError
 from classifier.labels import POSITIVE, labels_of
 from classifier.messages import message
-from classifier.model_files import GRAPH, METRICS, ONNX_FACTS, metrics_of, revisions_of
+from classifier.model_files import (
+    GRAPH,
+    GRAPH_WEIGHTS,
+    METRICS,
+    ONNX_FACTS,
+    metrics_of,
+    revisions_of,
+)
 from classifier.onnx_export.equalization import equalize
 from classifier.onnx_export.graphs import (
     FirstTokenGraph,
@@ -38,6 +46,7 @@ OPSET = 17
 CALIBRATION_TEXTS = 34
 VERIFICATION_TEXTS = 68
 VERIFICATION_PAIRS = 12
+SHARED_BYTES = 100_000  # tensors of so many bytes are shared by processes
 
 
 class ExportRefused(ClassifierError):
@@ -64,7 +73,7 @@ def export_model(directory: Path) -> Verification:
         draft = Path(folder) / place.name
         with _quietly():
             _write_graph(engine, draft)
-        _describe(draft, {MADE_FROM: revision, MAX_TOKENS: str(engine.max_tokens)})
+        weights = _finish(draft, {MADE_FROM: revision, MAX_TOKENS: str(engine.max_tokens)})
         texts = sample_texts(VERIFICATION_TEXTS, seed=1)
         pairs = list(zip(texts[:VERIFICATION_PAIRS], texts[VERIFICATION_PAIRS:], strict=False))
         compared = verify(
@@ -80,7 +89,12 @@ def export_model(directory: Path) -> Verification:
                 remedy=message("Serve this model with CLASSIFIER_ENGINE=torch."),
             )
         place.parent.mkdir(exist_ok=True)
+        if weights:
+            os.replace(weights, place.with_name(weights.name))  # first: the graph names it
         os.replace(draft, place)
+    for path in directory.glob(GRAPH_WEIGHTS):
+        if weights is None or path.name != weights.name:
+            path.unlink(missing_ok=True)  # who has mapped it keeps it
     return compared
 
 
@@ -201,10 +215,33 @@ def _positive(engine: TransformersEngine) -> int:
     return labels.index(POSITIVE) if POSITIVE in labels else -1
 
 
-def _describe(path: Path, metadata: dict[str, str]) -> None:
+def _finish(path: Path, metadata: dict[str, str]) -> Path | None:
+    """Write metadata into a graph, and its large tensors into a file beside it.
+
+    ONNX Runtime maps that file into memory, so processes of one host share its pages. Its name has
+    the digest of its content: a graph cannot be read with the tensors of another one.
+
+    Returns:
+        The file of tensors; None where all are small.
+    """
     model = onnx.load(path)
     onnx.helper.set_model_props(model, metadata)
-    onnx.save(model, path)
+    digest = hashlib.sha256()
+    large = [one for one in model.graph.initializer if len(one.raw_data) >= SHARED_BYTES]
+    for one in large:
+        digest.update(one.raw_data)
+    weights = path.with_name(f"{path.stem}.{digest.hexdigest()[:12]}.data")
+    onnx.save(
+        model,
+        path,
+        save_as_external_data=bool(large),
+        location=weights.name,
+        size_threshold=SHARED_BYTES,
+    )
+    if not large:
+        return None
+    weights.chmod(0o644)  # onnx keeps other users out
+    return weights
 
 
 @contextmanager

@@ -1,4 +1,6 @@
+import hashlib
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +16,8 @@ from django.core.management import CommandError, call_command
 
 from classifier.engines import open_engine
 from classifier.engines.onnx_runtime import session_options
-from classifier.model_files import GRAPH, METRICS, revision_of
+from classifier.exceptions import ModelNotReady
+from classifier.model_files import GRAPH, GRAPH_WEIGHTS, METRICS, revision_of
 from classifier.onnx_export import ExportRefused, export_model, exporting
 from classifier.onnx_export.equalization import equalize
 from classifier.onnx_export.exporting import quantize
@@ -27,6 +30,7 @@ from classifier.onnx_export.graphs import (
 )
 from classifier.onnx_export.sample_texts import sample_texts
 from classifier.onnx_export.verification import Verification, verify
+from classifier.predictor import load_predictor
 from classifier.star_head import StarHead, widen
 from classifier.windows import WindowLogits
 from tests import tiny
@@ -244,6 +248,62 @@ def test_the_command_writes_the_graph_and_what_it_is_worth(
     assert facts["onnx"]["label_agreement"] > 0.9
     assert revision_of(directory) == revision
     assert type(open_engine(directory, revision)).__name__ == "OnnxEngine"
+
+
+@pytest.fixture
+def shared_model_dir(tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One whose graph has tensors that are large, for this test."""
+    monkeypatch.setattr(exporting, "SHARED_BYTES", 1000)
+    directory = Path(shutil.copytree(tiny_model_dir, tmp_path / "model"))
+    export_model(directory)
+    return directory
+
+
+def test_large_tensors_lie_in_a_file_that_processes_share(
+    shared_model_dir: Path, tiny_model_dir: Path
+) -> None:
+    [weights] = shared_model_dir.glob(GRAPH_WEIGHTS)
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    graph = onnx.load(shared_model_dir / GRAPH, load_external_data=False).graph
+    outside = [one for one in graph.initializer if one.external_data]
+
+    assert weights.name == f"model_int8.{digest[:12]}.data"
+    assert weights.stat().st_mode & 0o777 == 0o644
+    assert outside
+    assert all(len(one.raw_data) < 1000 for one in graph.initializer)
+    [read] = open_engine(shared_model_dir, revision_of(shared_model_dir)).read(["A good film."])
+    [same] = open_engine(tiny_model_dir, revision_of(tiny_model_dir), kind="torch").read(
+        ["A good film."]
+    )
+    np.testing.assert_allclose(read.logits, same.logits, atol=0.1)
+
+
+def test_an_export_leaves_no_tensors_of_another_graph(shared_model_dir: Path) -> None:
+    stale = shared_model_dir / "onnx" / "model_int8.0123456789ab.data"
+    stale.write_bytes(b"of a graph before")
+
+    export_model(shared_model_dir)
+
+    [weights] = shared_model_dir.glob(GRAPH_WEIGHTS)
+    assert weights != stale
+    assert sorted(path.name for path in (shared_model_dir / "onnx").iterdir()) == [
+        weights.name,
+        Path(GRAPH).name,
+    ]
+
+
+@pytest.mark.parametrize("size", [0, 500, None], ids=["empty", "cut", "missing"])
+def test_a_graph_without_its_tensors_is_broken(shared_model_dir: Path, size: int | None) -> None:
+    [weights] = shared_model_dir.glob(GRAPH_WEIGHTS)
+    if size is None:
+        weights.unlink()
+    else:
+        os.truncate(weights, size)
+
+    with pytest.raises(ModelNotReady) as refused:
+        load_predictor(shared_model_dir, models_dir=shared_model_dir.parent)
+
+    assert refused.value.code == "model_broken"
 
 
 def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ FETCHED_FILES = (
     "metrics.json",
     *OPTIONAL_FILES,
 )
-ARTEFACT_FILES = (*FETCHED_FILES, GRAPH)  # nothing else is pushed
+ARTEFACT_FILES = (*FETCHED_FILES, GRAPH)  # with GRAPH_WEIGHTS; nothing else is pushed
 # Every repository has it: the Hub makes it.
 HUB_FILES = {".gitattributes"}
 

@@ -1,9 +1,11 @@
 """A model directory to the Hub: its artefact's files alone."""
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from classifier.artefact import open_artefact
 from classifier.messages import message
+from classifier.model_files import GRAPH_WEIGHTS
 from training.hub.connection import Hub, HubError, require_repo_id
 from training.hub.files import ARTEFACT_FILES
 from training.hub.publication import Publication, Pushed, Remote, require_token, some
@@ -71,14 +73,19 @@ def artefact_files(model_dir: Path) -> dict[str, Path]:
                 model_dir=model_dir,
             )
         )
-    return {name: model_dir / name for name in ARTEFACT_FILES if (model_dir / name).is_file()}
+    beside_graph = [
+        path.relative_to(model_dir).as_posix() for path in model_dir.glob(GRAPH_WEIGHTS)
+    ]
+    names = (*ARTEFACT_FILES, *sorted(beside_graph))
+    return {name: model_dir / name for name in names if (model_dir / name).is_file()}
 
 
 def _require_same_model(repo_id: str, remote: Remote, name: str | None) -> None:
     if not remote.files:
         return
     remedy = "Choose another repository, or give --replace."
-    if foreign := sorted(remote.files.keys() - set(ARTEFACT_FILES)):
+    others = remote.files.keys() - set(ARTEFACT_FILES)
+    if foreign := sorted(name for name in others if not fnmatchcase(name, GRAPH_WEIGHTS)):
         raise HubError(
             message(
                 "The repository must be empty or hold this model, but {repo_id} holds "

@@ -56,6 +56,20 @@ def test_pushing_again_commits_nothing(stand_in: StandInHub, hub: Hub, model_dir
     assert second == replace(first, changed=False)
 
 
+def test_the_tensors_of_a_new_graph_take_the_place_of_the_old_ones(
+    stand_in: StandInHub, hub: Hub, model_dir: Path, files: dict[str, bytes]
+) -> None:
+    old, new = (f"onnx/model_int8.{digest}.data" for digest in ("0123456789ab", "ba9876543210"))
+    (model_dir / "onnx").mkdir(exist_ok=True)
+    (model_dir / old).write_bytes(b"tensors")
+    push_model(model_dir, REPO, hub=hub)
+    assert stand_in.files(REPO) == files | {old: b"tensors"}
+
+    (model_dir / old).rename(model_dir / new)
+    push_model(model_dir, REPO, hub=hub)
+    assert stand_in.files(REPO) == files | {new: b"tensors"}
+
+
 def test_a_changed_card_of_the_same_model_is_pushed(
     stand_in: StandInHub, hub: Hub, model_dir: Path
 ) -> None:
