@@ -13,6 +13,7 @@ resumed, and its weights must be those of the undisturbed run, bit by bit. Exits
 import argparse
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -50,13 +51,26 @@ def fill(place: Path, rest: int) -> Path:
     return ballast
 
 
-def torment(site: Site, name: str, *, moment: float, rest: int) -> str:
-    """Fill the disk `moment` seconds after the start of a run; what came of it.
+def training(site: Site, name: str, process: "subprocess.Popen[bytes]") -> None:
+    """Wait until a run writes its first checkpoint, or ends."""
+    while process.poll() is None and not site.checkpoints(name).is_dir():
+        time.sleep(0.02)
+
+
+def torment(site: Site, name: str, *, in_training: bool, moment: float, rest: int) -> str:
+    """Fill the disk at a moment of a run; what came of it.
+
+    Args:
+        in_training: the moment counts from the first checkpoint, else from the start.
+        moment: seconds.
+        rest: bytes that stay free.
 
     Returns:
         "paused and resumed", "needed no more room", or what went wrong.
     """
     process = site.start(name)
+    if in_training:
+        training(site, name, process)
     time.sleep(moment)
     ballast = fill(site.directory, rest)
     try:
@@ -104,15 +118,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return 1
             pace = time.monotonic() - started
             for number in range(options.points):
+                in_training = rng.random() < 0.8
                 outcome = torment(
                     site,
                     f"run-{number}",
-                    moment=rng.uniform(0, pace),
-                    rest=rng.choice([0, rng.randrange(200_000), rng.randrange(2_000_000)]),
+                    in_training=in_training,
+                    moment=rng.uniform(0, pace / 4 if in_training else pace),
+                    rest=rng.choice([0, rng.randrange(50_000), rng.randrange(400_000)]),
                 )
                 outcomes[outcome] += 1
-                for old in (site.directory / "runs" / f"run-{number}").rglob("*.safetensors"):
-                    old.unlink()
+                shutil.rmtree(site.directory / "runs" / f"run-{number}")
     good = outcomes["paused and resumed"] + outcomes["needed no more room"]
     sys.stdout.write(
         report(
