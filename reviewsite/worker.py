@@ -1,8 +1,10 @@
 """gunicorn's thread worker, made fit for many kept-alive connections to few workers."""
 
 import select
+import selectors
 import time
 from collections import deque
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
@@ -36,6 +38,8 @@ class Worker(ThreadWorker):
     def set_accept_enabled(self, enabled: bool) -> None:
         if not (enabled and self._pause_left() > 0):
             super().set_accept_enabled(enabled)
+        if not self.alive:
+            self._take_who_waits()
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         left = self._pause_left()
@@ -53,8 +57,40 @@ class Worker(ThreadWorker):
         return kept
 
     def finish_request(self, conn: Any, fs: Any) -> None:
-        if fs.cancelled() or fs.exception() or fs.result() is not _HANDED_ON:
+        kept = None if fs.cancelled() or fs.exception() else fs.result()
+        if kept is _HANDED_ON:
+            return
+        if not self.alive and (kept is True or kept is _DEFER):
+            self._await_last_request(conn)
+        else:
             super().finish_request(conn, fs)
+
+    def _await_last_request(self, conn: Any) -> None:
+        """Keep a connection for its time, though the worker ends.
+
+        gunicorn closes it. But its client was told that it is kept, or nothing yet, and its next
+        request may be on its way; that is answered with Connection: close.
+        """
+        conn.sock.setblocking(False)
+        conn.set_timeout()
+        self.keepalived_conns.append(conn)
+        self.poller.register(
+            conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn)
+        )
+
+    def _take_who_waits(self) -> None:
+        """Accept all who wait for it, and shut the door.
+
+        gunicorn leaves it open until it ends: who came meanwhile was connected by the kernel, and
+        would be reset then. Where it is shut a proxy asks another site.
+        """
+        for listener in self.sockets:
+            before = -1
+            while listener.fileno() >= 0 and before != self.nr_conns:
+                before = self.nr_conns
+                listener.setblocking(False)
+                super().accept(listener)
+            listener.close()
 
     def murder_keepalived(self) -> None:
         self._spare_who_ask(self.keepalived_conns)

@@ -109,25 +109,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     rng, outcomes = random.Random(options.seed), Counter[str]()
     plant = "trust-newest" if options.plant == "no-checks" else "none"
-    with tempfile.TemporaryDirectory(prefix="fill-disk-") as directory:
-        with small_disk(Path(directory)):
-            site = Site(Path(directory), rows=options.rows, plant=plant)
-            started = time.monotonic()
-            if site.start("undisturbed").wait(timeout=RUN_SECONDS) != 0:
-                sys.stdout.write((Path(directory) / "undisturbed.log").read_text())
-                return 1
-            pace = time.monotonic() - started
-            for number in range(options.points):
-                in_training = rng.random() < 0.8
-                outcome = torment(
-                    site,
-                    f"run-{number}",
-                    in_training=in_training,
-                    moment=rng.uniform(0, pace / 4 if in_training else pace),
-                    rest=rng.choice([0, rng.randrange(50_000), rng.randrange(400_000)]),
-                )
-                outcomes[outcome] += 1
-                shutil.rmtree(site.directory / "runs" / f"run-{number}")
+    with (
+        tempfile.TemporaryDirectory(prefix="fill-disk-") as directory,
+        small_disk(Path(directory)),
+    ):
+        site = Site(Path(directory), rows=options.rows, plant=plant)
+        started = time.monotonic()
+        if site.start("undisturbed").wait(timeout=RUN_SECONDS) != 0:
+            sys.stdout.write((Path(directory) / "undisturbed.log").read_text())
+            return 1
+        pace = time.monotonic() - started
+        for number in range(options.points):
+            in_training = rng.random() < 0.8
+            outcome = torment(
+                site,
+                f"run-{number}",
+                in_training=in_training,
+                moment=rng.uniform(0, pace / 4 if in_training else pace),
+                rest=rng.choice([0, rng.randrange(50_000), rng.randrange(400_000)]),
+            )
+            outcomes[outcome] += 1
+            shutil.rmtree(site.directory / "runs" / f"run-{number}")
     good = outcomes["paused and resumed"] + outcomes["needed no more room"]
     sys.stdout.write(
         report(

@@ -6,13 +6,15 @@ import socket
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
-from gunicorn.workers.gthread import TConn
+from gunicorn.workers.gthread import _DEFER, TConn
 
 from reviewsite.worker import Worker
 from tests.site import Site
@@ -102,6 +104,56 @@ def test_a_request_that_comes_as_its_connection_expires_is_kept(which: str) -> N
         assert asking.sock.recv(14) == b"GET / HTTP/1.1"
         assert silent.sock.fileno() == -1
         assert worker.nr_conns == 1
+
+
+@pytest.mark.parametrize("answered", [True, _DEFER], ids=["kept alive", "silent so far"])
+def test_a_worker_that_ends_waits_for_the_last_request_of_a_connection(answered: object) -> None:
+    """One that was told that it is kept, or has said nothing yet, as the worker is told to end."""
+    worker = Worker.__new__(Worker)
+    worker.poller, worker.nr_conns, worker.alive = selectors.DefaultSelector(), 1, False
+    worker.keepalived_conns = deque()
+    asked: list[TConn] = []
+    worker.enqueue_req = asked.append
+    client, server = socket.socketpair()
+    with worker.poller, client, server:
+        connection = TConn(SimpleNamespace(keepalive=5), server, "", "")
+        done: Future[object] = Future()
+        done.set_result(answered)
+
+        worker.finish_request(connection, done)
+        client.sendall(b"GET / HTTP/1.1")
+        worker.wait_for_and_dispatch_events(timeout=5)
+
+        assert asked == [connection]
+        assert server.recv(14) == b"GET / HTTP/1.1"
+
+
+def test_who_came_before_the_end_is_answered_and_nobody_is_let_in_after(tmp_path: Path) -> None:
+    with Site.started(
+        tmp_path,
+        until="livez",
+        wsgi="tests.services.process_id",
+        CLASSIFIER_MODEL="none",
+        WEB_CONCURRENCY="1",
+    ) as site:
+        assert site.process
+        [worker] = psutil.Process(site.process.pid).children()
+        worker.suspend()
+        # The kernel connects them; the worker has accepted none of them.
+        waiting = [connect(site) for _ in range(5)]
+        for number, connection in enumerate(waiting):
+            connection.request("GET", f"/process?{number}")
+        site.process.terminate()
+        worker.terminate()
+        worker.resume()
+
+        for number, connection in enumerate(waiting):
+            with closing(connection):
+                answer = connection.getresponse()
+                assert answer.read().decode() == f"{worker.pid} {number}"
+        assert site.process.wait(timeout=30) == 0
+        with pytest.raises(ConnectionRefusedError):
+            connect(site)
 
 
 def test_a_client_that_closes_or_says_nothing_harms_nobody(two_workers: Site) -> None:
