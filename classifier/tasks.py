@@ -9,6 +9,7 @@ from classifier.bulk_jobs import retention, work
 from classifier.exceptions import ModelNotReady
 from classifier.models import IdempotentRequest, ModelVersion, RateWindow
 from classifier.versions import answers
+from reviewsite import login
 from reviewsite.celery import app
 
 logger = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ def purge_expired_texts() -> None:
     logger.info("Purged the files of %s bulk jobs", retention.purge_expired())
     logger.info("Purged %s idempotent requests", IdempotentRequest.objects.purge())
     logger.info("Purged %s counts of requests", RateWindow.objects.purge())
+    logger.info("Purged %s failed logins", login.purge_failures())
     SessionStore.clear_expired()  # one of each visitor who had a review rated
 
 

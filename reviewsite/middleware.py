@@ -71,7 +71,6 @@ def predictions_first(
         request.get_host()  # refuses those that are not in ALLOWED_HOSTS
         response = plain_answer(request) or _full_answer(request)
         response.headers["Content-Length"] = str(len(response.content))
-        response.headers["X-Frame-Options"] = settings.X_FRAME_OPTIONS
         return response
 
     return middleware

@@ -6,9 +6,11 @@ and cookies and redirects are for HTTPS.
 
 import os
 import secrets
+from datetime import timedelta
 from pathlib import Path
 
 import environ
+from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 env = environ.Env()
@@ -84,7 +86,48 @@ if TRUST_PROXY:
 #:   right, are believed. Default: 0; 1 with `TRUST_PROXY`
 NUM_PROXIES = env.int("NUM_PROXIES", default=1 if TRUST_PROXY else 0)
 X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+# Of every page; one that shows more says so itself. Scripts run by their nonce alone, so that not
+# even a file of this site's runs where somebody managed to write a <script> into a page.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [NONCE],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024  # bytes of a request's body
+
+#: LOGIN_FAILURES: wrong passwords in a row of one name from one address that lock the admin's
+#:   login to that name from there
+LOGIN_FAILURES = env.int("LOGIN_FAILURES", default=5)
+#: LOGIN_LOCK_MINUTES: for how long
+LOGIN_LOCK_MINUTES = env.int("LOGIN_LOCK_MINUTES", default=15)
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # refuses before a password is looked at
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_FAILURE_LIMIT = LOGIN_FAILURES
+AXES_COOLOFF_TIME = timedelta(minutes=LOGIN_LOCK_MINUTES)
+# By both: a stranger can lock nobody out of his account, only himself.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "reviewsite.login.address_of"
+AXES_LOCKOUT_CALLABLE = "reviewsite.login.locked_out"
+AXES_RESET_ON_SUCCESS = True
+# Tries while it is locked change nothing: neither do they write, nor is it locked for longer.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_USERNAME_FORM_FIELD = "username"
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "csrfmiddlewaretoken"]
+AXES_DISABLE_ACCESS_LOG = True  # it would keep every login's address for ever
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 
 #: METRICS_TOKEN: who may read `/metrics` (Prometheus): those who send it as `Authorization:
 #:   Bearer`; without one nobody on a deployment, and anybody on this machine's own site
@@ -107,14 +150,17 @@ INSTALLED_APPS = [
     "django_htmx",
     "rest_framework",
     "drf_spectacular",
+    "axes",
     "classifier",
     "training",
 ]
 MIDDLEWARE = [
+    "reviewsite.headers.harmless",
     "reviewsite.middleware.probes",
     "reviewsite.middleware.without_foreign_charset",
     "django.middleware.security.SecurityMiddleware",
     "reviewsite.middleware.predictions_first",
+    "reviewsite.headers.PagePolicy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -124,6 +170,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
     "reviewsite.middleware.DatabaseOutage",
 ]
 ROOT_URLCONF = "reviewsite.urls"
@@ -139,6 +186,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "django.template.context_processors.i18n",
+                "reviewsite.headers.csp_nonce",
             ]
         },
     }

@@ -5,11 +5,17 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
 
-from classifier.admin.base import SiteAdmin
+from classifier.admin.base import SiteAdmin, as_json
 from classifier.messages import from_data, told
 
-TOLD = {"error": "told_error", "reason": "told_reason", "bad_row_reasons": "told_bad_rows"}
-"""Columns of messages, and what tells them in the reader's language."""
+SHOWN = {
+    "error": "told_error",
+    "reason": "told_reason",
+    "bad_row_reasons": "told_bad_rows",
+    "ratings": "shown_ratings",
+    "probabilities": "shown_probabilities",
+}
+"""Columns of messages and of JSON, and what shows them: told in the reader's language, in lines."""
 
 
 class FactsAdmin(SiteAdmin):
@@ -32,7 +38,7 @@ class FactsAdmin(SiteAdmin):
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        own = (TOLD.get(field.name, field.name) for field in self.opts.fields)
+        own = (SHOWN.get(field.name, field.name) for field in self.opts.fields)
         return [*own, *self.readonly_fields]
 
     @admin.display(description=_("error"))
@@ -47,3 +53,11 @@ class FactsAdmin(SiteAdmin):
     def told_bad_rows(self, row: Any) -> str:
         reasons = ((number, told(from_data(reason))) for number, reason in row.bad_row_reasons)
         return format_html_join("", "{}: {}<br>", reasons)
+
+    @admin.display(description=_("ratings"))
+    def shown_ratings(self, row: Any) -> str:
+        return as_json(row.ratings)
+
+    @admin.display(description=_("probabilities"))
+    def shown_probabilities(self, row: Any) -> str | None:
+        return as_json(row.probabilities) if row.probabilities else None

@@ -28,6 +28,12 @@ ASKED_FOR = ("status of 400", "status of 403", "status of 404", "status of 503")
 
 PASSWORD = "open sesame, said the reviewer"
 
+# Chromium says so of most violations by itself, and not of those in frames.
+REPORT_VIOLATIONS = """
+addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI, sourceFile }) =>
+  console.error(`${violatedDirective} forbids ${blockedURI} in ${sourceFile}`));
+"""
+
 OpenPage = Callable[..., Page]
 CheckPage = Callable[[Page], None]
 
@@ -56,6 +62,7 @@ def open_page(browser: Browser, site: Site) -> Iterator[OpenPage]:
         context.set_default_timeout(30_000)  # milliseconds
         contexts.append(context)
         page = context.new_page()
+        page.add_init_script(REPORT_VIOLATIONS)
         page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))

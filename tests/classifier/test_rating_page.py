@@ -272,7 +272,7 @@ def test_pages_run_no_foreign_script_and_are_kept_by_nobody(address: str, client
 
     response = client.get(address)
 
-    assert "script-src 'self'; style-src 'self'" in response["Content-Security-Policy"]
+    assert "default-src 'none'" in response["Content-Security-Policy"]
     assert "no-store" in response["Cache-Control"]
     assert "style=" not in page(response)
     assert "<script>" not in page(response)

@@ -3,6 +3,8 @@
 from typing import Any
 from uuid import UUID
 
+from csp.constants import SELF
+from csp.decorators import csp_update
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import AdminForm
 from django.contrib.admin.utils import unquote
@@ -308,6 +310,7 @@ class TrainingRunAdmin(SiteAdmin):
 
     # Following one
 
+    @method_decorator(csp_update({"frame-src": [SELF]}))  # the report
     def change_view(
         self,
         request: HttpRequest,
