@@ -9,5 +9,6 @@ class ClassifierConfig(AppConfig):
     def ready(self) -> None:
         from classifier import checks  # noqa: F401  registers the system checks
         from classifier.languages import speak_the_active_language
+        from reviewsite import safety  # noqa: F401  registers its own
 
         speak_the_active_language()

@@ -57,8 +57,15 @@ def on_exit(server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Load the model before the first request; without one the site is up and says why."""
+    """Load the model before the first request; without one the site is up and says why.
+
+    Raises:
+        RuntimeError: the site would not be safe; gunicorn prints why and ends.
+    """
     from classifier.exceptions import ModelNotReady
+    from reviewsite.safety import refuse_unsafe
+
+    refuse_unsafe()
 
     try:
         _load(worker)

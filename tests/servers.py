@@ -28,11 +28,13 @@ class RedisServer:
     folder: Path
     host: str = "127.0.0.1"
     port: int = field(default_factory=free_port)
+    password: str = ""
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"redis://{self.host}:{self.port}/0"
+        login = f":{self.password}@" if self.password else ""
+        return f"redis://{login}{self.host}:{self.port}/0"
 
     def client(self) -> Any:
         return redis.Redis.from_url(self.url, socket_connect_timeout=1, socket_timeout=2)
@@ -42,6 +44,7 @@ class RedisServer:
         options = {
             **{"bind": self.host, "port": str(self.port), "dir": str(self.folder)},
             **{"save": "", "appendonly": "no", "protected-mode": "no"},
+            **({"requirepass": self.password} if self.password else {}),
         }
         arguments = [part for key, value in options.items() for part in (f"--{key}", value)]
         self.process = subprocess.Popen([program, *arguments], stdout=subprocess.DEVNULL)

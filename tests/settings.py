@@ -7,7 +7,11 @@ import tempfile
 
 _var = tempfile.mkdtemp(prefix="reviewsite-tests-")
 atexit.register(shutil.rmtree, _var, ignore_errors=True)
-os.environ |= {"VAR_DIR": _var, "SECRET_KEY": "a key for tests alone", "HTTPS": "false"}
+os.environ |= {
+    "VAR_DIR": _var,
+    "SECRET_KEY": "a key for tests alone, as long as that of a deployment",
+    "HTTPS": "false",
+}
 for name in (
     *("CLASSIFIER_MODEL", "DATASETS_DIR", "REDIS_URL", "ALLOWED_HOSTS", "DEBUG"),
     "LABEL_STUDIO_SECRET",

@@ -1,6 +1,7 @@
 """A real browser on the real site; every page is watched for errors and for requests elsewhere."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -117,3 +118,14 @@ def log_in(page: Page, reviewer: str) -> None:
     page.get_by_label("Username").fill(reviewer)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
+
+
+def until(page: Page, true: str, argument: Any = None, *, timeout: float = 30.0) -> None:
+    """Wait until a function in JavaScript gives what is true, `timeout` seconds at most.
+
+    Playwright's own wait_for_function evaluates a string in the page, which its policy forbids.
+    """
+    deadline = time.monotonic() + timeout
+    while not page.evaluate(true, argument):
+        assert time.monotonic() < deadline, true
+        page.wait_for_timeout(100)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests import tiny
-from tests.browser.conftest import OpenPage, create_account, log_in
+from tests.browser.conftest import OpenPage, create_account, log_in, until
 from tests.browser.test_review import scrolls_sideways
 from tests.site import Site, command
 
@@ -78,9 +78,9 @@ def test_a_run_is_started_watched_and_read_and_another_is_cancelled(
     # A recipe fills the form without a reload, and going back to none empties it again.
     page.evaluate("window.mark = 'the same page'")
     page.get_by_role("radio", name="rotten-tomatoes-quick").check()
-    page.wait_for_function("document.querySelector('#id_dataset').value === 'rotten_tomatoes'")
+    expect(page.locator("#id_dataset")).to_have_value("rotten_tomatoes")
     page.get_by_role("radio", name="none every parameter").check()
-    page.wait_for_function("document.querySelector('#id_dataset').value === ''")
+    expect(page.locator("#id_dataset")).to_have_value("")
     assert page.evaluate("window.mark") == "the same page"
 
     for section in page.locator("#run-fields details").all():
@@ -125,21 +125,23 @@ def test_a_run_is_started_watched_and_read_and_another_is_cancelled(
     page.locator(".run-sentence", has_text="Training.").wait_for(timeout=TRAINING_MS)
     # Its log stays at the end, and who reads further up is left there when lines are added.
     log = page.locator(".run-log")
-    page.wait_for_function(
+    until(
+        page,
         "() => { const log = document.querySelector('.run-log');"
         " return log.scrollHeight > log.clientHeight + 80 }",
-        timeout=TRAINING_MS,
+        timeout=TRAINING_MS / 1000,
     )
-    page.wait_for_function(f"() => ({SHOWS_ITS_END})(document.querySelector('.run-log'))")
+    until(page, f"() => ({SHOWS_ITS_END})(document.querySelector('.run-log'))")
     for place, begin in ((SHOWS_ITS_END, ""), (LINE_READ, "log.scrollTop = -50;")):
         read = log.evaluate(
             f"log => {{ {begin} window.before = log.innerText; return ({place})(log) }}"
         )
         # The browser puts right where it is with the next frame, and lines may come before that.
-        page.wait_for_function(
+        until(
+            page,
             "read => { const log = document.querySelector('.run-log');"
             f" return log.innerText !== window.before && ({place})(log) === read }}",
-            arg=read,
+            read,
         )
     assert not log.evaluate(SHOWS_ITS_END)
     page.get_by_text("Cancel this run").click()

@@ -105,9 +105,7 @@ def test_no_two_pages_have_one_nonce(client: Client, served_graph: Path) -> None
         "<style>p{}</style>",
     ],
 )
-def test_what_breaks_the_policy_is_found(
-    planted: str, client: Client, served_graph: Path
-) -> None:
+def test_what_breaks_the_policy_is_found(planted: str, client: Client, served_graph: Path) -> None:
     response = client.get("/")
     response.content = response.content.replace(b"</main>", planted.encode() + b"</main>")
     assert problems(response)

@@ -126,7 +126,9 @@ def make_world(client: Client, staff: User, said: str) -> World:
     client.post("/", {"text": said})
     job = _rated_file(client, said)
     choose = client.post("/bulk", {"file": SimpleUploadedFile(_name(said), _csv(said))})["Location"]
-    imported = client.post(IMPORT, {"file": SimpleUploadedFile(_name(said), _csv(said))})["Location"]
+    imported = client.post(IMPORT, {"file": SimpleUploadedFile(_name(said), _csv(said))})[
+        "Location"
+    ]
     group = Group.objects.create(name=said[:150])
     user = User.objects.create(username=said[:150], first_name=said[:150], is_staff=True)
     user.groups.add(group)

@@ -70,7 +70,7 @@ class Cluster:
 def cluster(tmp_path: Path, exported_model_dir: Path) -> Iterator[Cluster]:
     with ExitStack() as stack:
         address, (web, gpu) = stack.enter_context(hosts("web", "gpu"))
-        redis = stack.enter_context(own_redis(tmp_path, host=address))
+        redis = stack.enter_context(own_redis(tmp_path, host=address, password="secret"))
         postgresql = stack.enter_context(own_postgresql(host=address))
         sites = {}
         for host in (web, gpu):
