@@ -56,3 +56,8 @@ def timing_of(session: MutableMapping[str, Any], prediction: Prediction) -> Timi
         if id_ == str(prediction.pk):
             return Timing(milliseconds, texts)
     return None
+
+
+def is_own(session: MutableMapping[str, Any], prediction: Prediction) -> bool:
+    """Whether this visitor had it rated, and lately."""
+    return any(entry[0] == str(prediction.pk) for entry in session.get(KEY, []))

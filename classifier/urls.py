@@ -11,6 +11,7 @@ urlpatterns = [
         name="explanation",
     ),
     path("predictions/<uuid:prediction_id>/feedback", review.feedback, name="feedback"),
+    path("predictions/<uuid:prediction_id>/delete", review.delete_text, name="delete-text"),
     path("ratings", review.ratings, name="ratings"),
     path("recent/forget", review.forget, name="forget"),
     path("tokens", review.tokens, name="tokens"),

@@ -7,25 +7,23 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import FileResponse, HttpRequest, HttpResponseBase
-from django.utils import timezone
 from django.utils.text import Truncator
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import ActionForm
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from classifier import purging
 from classifier.admin.base import NextStep, OneForm, ReadRows
 from classifier.admin.facts import FactsAdmin
 from classifier.admin.imports import ImportPages
 from classifier.admin.language import LanguageFilter
 from classifier.admin.review import ReviewPages
 from classifier.models import (
-    AuditEntry,
     Feedback,
     Prediction,
     PredictionQuerySet,
     Verdict,
-    audit_entry,
 )
 from classifier.models.labels import LABEL_CHOICES
 from classifier.ratings import HIGHEST, LOWEST, label_of
@@ -261,11 +259,7 @@ class PredictionAdmin(ReviewPages, ImportPages, FactsAdmin):
 
     @admin.action(description=_("Purge the texts; digests and scores stay"), permissions=["delete"])
     def purge_texts(self, request: HttpRequest, queryset: PredictionQuerySet) -> None:
-        with transaction.atomic():
-            purged = queryset.purge_texts(before=timezone.now())
-            audit_entry(
-                AuditEntry.Action.TEXTS_PURGED, "predictions", request.user, after={"texts": purged}
-            ).save()
+        purged = purging.purge_texts(queryset, actor=request.user)
         said = ngettext("{count} text purged.", "{count} texts purged.", purged)
         self.message_user(request, said.format(count=purged))
 

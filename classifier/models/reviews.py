@@ -58,17 +58,14 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
         live = (Prediction.Source.FORM, Prediction.Source.API)
         return self.filter(source__in=live, pk__lte=bound)
 
-    def purge_texts(self, *, before: datetime) -> int:
-        """Empty the texts of predictions made before a time; digests and scores stay.
+    def purge_texts(self, *, before: datetime | None = None) -> int:
+        """Empty the texts of predictions made before a time, or of all; digests and scores stay.
 
         Returns:
             How many texts were purged.
         """
-        return (
-            self.filter(created_at__lt=before)
-            .exclude(text="")
-            .update(text="", text_pair="", text_purged_at=timezone.now())
-        )
+        found = self if before is None else self.filter(created_at__lt=before)
+        return found.exclude(text="").update(text="", text_pair="", text_purged_at=timezone.now())
 
 
 class Prediction(models.Model):

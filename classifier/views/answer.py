@@ -44,6 +44,7 @@ def answer_context(
         "said": said,
         "feedback_form": feedback_form
         or FeedbackForm(task=prediction.model_version.task, initial=as_said(said or prediction)),
+        "own": recents.is_own(request.session, prediction),
         "timing": recents.timing_of(request.session, prediction),
         "share": request.build_absolute_uri(prediction.get_absolute_url()),
         "json": as_json(prediction_answer(prediction)),

@@ -5,7 +5,7 @@ from typing import Any, cast
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render, resolve_url
@@ -29,6 +29,7 @@ from classifier.messages import message
 from classifier.models import Feedback, Prediction
 from classifier.prediction_shown import ShownPrediction
 from classifier.predictor import holder
+from classifier.purging import purge_own_text
 from classifier.review.feedback import give_feedback
 from classifier.services import rate, served_task
 from classifier.small_files import TEXT, as_table, is_text, read_table, read_text, require_known
@@ -220,6 +221,22 @@ def feedback(request: HttpRequest, prediction_id: UUID) -> HttpResponse:
         shown, visitor=f"form {visitor}", source=Feedback.Source.FORM, **form.cleaned_data
     )
     return redirect(shown)
+
+
+@private
+@require_POST
+def delete_text(request: HttpRequest, prediction_id: UUID) -> HttpResponse:
+    """Delete the text of a rating for whoever had it rated; the rating itself stays."""
+    found = _found(prediction_id)
+    if not recents.is_own(request.session, found):
+        raise PermissionDenied(
+            _(
+                "Only the browser that sent a review can delete it, and only while it lists the "
+                "review under “Rated lately”. Ask whoever runs the site to delete it."
+            )
+        )
+    purge_own_text(found)
+    return redirect(found)
 
 
 @require_POST
