@@ -5,6 +5,7 @@ tokenizer.json. No heavy import here: system checks and readiness use it.
 """
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,22 @@ CODE_KEYS = {
 }
 # transformers keeps its own state under names with an underscore; of these, files carry:
 PRIVATE_KEYS = {"_name_or_path", "_num_labels", "_commit_hash", "_attn_implementation_autoset"}
+# Sizes that a library allocates or loops by before it looks at the weights
+SIZE_KEYS = (
+    "size",
+    "dim",
+    "layers",
+    "layer",
+    "heads",
+    "positions",
+    "embeddings",
+    "labels",
+    "buckets",
+)
+MAX_SIZE = 10_000_000  # the largest vocabulary has a million words
+LAYER_KEYS = {"num_hidden_layers", "num_layers", "n_layers", "n_layer", "encoder_layers"}
+MAX_TOKENIZER_BYTES = 64 << 20  # that of 250,000 words has 17 MB
+MAX_GROWTH = 16  # how many times as long a tokenizer may make a text before it cuts it
 LABEL_TABLES = {"id2label", "label2id"}  # their keys are words of the data
 
 
@@ -117,6 +134,7 @@ def open_artefact(model: str | Path, *, models_dir: Path) -> Artefact:
         )
     require_no_code(directory, name)
     _require_sound_weights(directory, name)
+    _require_sane_sizes(directory, name)
     artefact = Artefact(
         directory=directory,
         name=name,
@@ -197,6 +215,83 @@ def _require_sound_weights(directory: Path, name: str) -> None:
             value=f"{name}: {str(error)[:200]}",
             remedy=message("Export or pull the model again."),
         ) from error
+
+
+def _require_sane_sizes(directory: Path, name: str) -> None:
+    """Refuse a configuration of sizes that no weights have: building that model would not end."""
+    tensors = len(_shapes_in(directory / "model.safetensors"))
+    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    for key, value in _sizes(config):
+        limit = min(MAX_SIZE, tensors) if key in LAYER_KEYS else MAX_SIZE
+        if not -1 <= value <= limit:  # -1: none, or as another size says
+            raise ModelNotReady(
+                code="model_sizes",
+                rule=message(
+                    "config.json names sizes of at most {most:,}, and no more layers than "
+                    "model.safetensors has tensors.",
+                    most=MAX_SIZE,
+                ),
+                value=f"{name}: {key} = {str(value)[:30]}",
+                remedy=message("Export or pull the model again."),
+            )
+
+
+def _sizes(content: Any) -> Iterator[tuple[str, float]]:
+    """Numbers by their keys, at any depth, where the key is that of a size."""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            if key in LABEL_TABLES:
+                continue
+            if type(value) in (int, float) and key.endswith(SIZE_KEYS):
+                yield key, value
+            yield from _sizes(value)
+    elif isinstance(content, list):
+        for item in content:
+            yield from _sizes(item)
+
+
+def require_tame_tokenizer(directory: Path, name: str) -> None:
+    """Refuse a tokenizer that is huge, or that makes texts so long that memory runs out.
+
+    A few rules of "a" to "aa" one after the other make one letter gigabytes, before anything is
+    cut. Not for every start: a tokenizer takes some tens of milliseconds to read.
+
+    Raises:
+        ModelNotReady: it is one of these, or no JSON.
+    """
+    file = directory / "tokenizer.json"
+    try:
+        if file.stat().st_size > MAX_TOKENIZER_BYTES:
+            raise ValueError(f"{file.stat().st_size:,} bytes")
+        content = json.loads(file.read_text(encoding="utf-8"))
+        growth = _growth(content.get("normalizer")) * _growth(content.get("pre_tokenizer"))
+        if growth > MAX_GROWTH:
+            raise ValueError(f"{growth:.3g} times as long")
+    except (OSError, *BROKEN) as error:
+        raise ModelNotReady(
+            code="model_tokenizer",
+            rule=message(
+                "tokenizer.json is JSON of at most {bytes:,} bytes that makes a text at most "
+                "{times} times as long.",
+                bytes=MAX_TOKENIZER_BYTES,
+                times=MAX_GROWTH,
+            ),
+            value=f"{name}: {type(error).__name__}: {str(error)[:200]}",
+            remedy=message("Do not use this model, or export it again."),
+        ) from error
+
+
+def _growth(rules: Any) -> float:
+    """How many times as long rules that replace can make a text, taken one after the other."""
+    if isinstance(rules, list):
+        return math.prod(map(_growth, rules))
+    if not isinstance(rules, dict):
+        return 1.0
+    own = 1.0
+    if rules.get("type") == "Replace":
+        pattern = rules["pattern"].get("String", "")  # a regular expression may match one letter
+        own = max(1.0, len(rules["content"]) / max(1, len(pattern)))
+    return own * math.prod(_growth(value) for value in rules.values() if isinstance(value, list))
 
 
 def _require_fitting_stars(artefact: Artefact) -> None:

@@ -12,7 +12,7 @@ from classifier.artefact import STARTER, open_artefact
 from classifier.exceptions import ModelNotReady
 from classifier.files import FileWriter, delete_stored, open_stored
 from classifier.messages import message
-from classifier.models import ModelVersion
+from classifier.models import ModelVersion, StoredFile
 
 logger = logging.getLogger(__name__)
 
@@ -63,11 +63,7 @@ def unpack(version: ModelVersion, target: Path) -> bool:
     staging = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=models_dir))
     try:
         directory = staging / name
-        with (
-            open_stored(version.archive) as stream,
-            tarfile.open(fileobj=stream, mode="r|") as archive,
-        ):
-            archive.extractall(directory, filter="data")
+        _extract(version.archive, directory, name)
         revision = open_artefact(directory, models_dir=models_dir).revision()
         if revision != version.revision:
             raise ModelNotReady(
@@ -92,3 +88,25 @@ def unpack(version: ModelVersion, target: Path) -> bool:
         shutil.rmtree(staging, ignore_errors=True)
     logger.info("Fetched the model %s from the database", version)
     return True
+
+
+def _extract(file: StoredFile, directory: Path, name: str) -> None:
+    """
+    Raises:
+        ModelNotReady: it holds anything but files and folders that lie inside it.
+    """
+    try:
+        with open_stored(file) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+            for member in archive:
+                # A sparse file may say of itself that it has any size.
+                plain = (member.isfile() or member.isdir()) and not member.issparse()
+                if not plain or Path(member.name).is_absolute():
+                    raise tarfile.TarError(f"{member.name!r} is no plain file inside it")
+                archive.extract(member, directory, filter="data")
+    except tarfile.TarError as error:
+        raise ModelNotReady(
+            code="model_archive",
+            rule=message("A shared model is an archive of plain files that lie inside it."),
+            value=f"{name}: {str(error)[:200]}",
+            remedy=message("Share it again: train it once more, or pull it from the Hub."),
+        ) from error

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from classifier.artefact import Artefact, open_artefact
+from classifier.artefact import Artefact, open_artefact, require_tame_tokenizer
 from classifier.card import card_of
 from classifier.exceptions import ModelNotReady
 from classifier.messages import message
@@ -44,6 +44,7 @@ def register(model: str | Path, *, source: str = "") -> ModelVersion:
     artefact = open_artefact(model, models_dir=settings.MODELS_DIR)
     version = _named(artefact)
     if version.status == Status.SEEN or not directory_of(version).is_dir():
+        require_tame_tokenizer(artefact.directory, artefact.name)
         golden = golden_answers(load_artefact(artefact))
         keep_files(version, artefact)
         if settings.SHARE_MODELS and version.archive is None:

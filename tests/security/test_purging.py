@@ -45,7 +45,8 @@ def rated_file(client: Client, text: str, *, rated: bool = True) -> BulkJob:
     done = client.post(sent["Location"], {"text_column": 0, "keep_texts": "no"})
     if rated:
         work.work()
-    return BulkJob.objects.get(pk=done["Location"].rsplit("/", 1)[1])
+    job: BulkJob = BulkJob.objects.get(pk=done["Location"].rsplit("/", 1)[1])
+    return job
 
 
 def dump() -> bytes:

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -74,20 +74,23 @@ def _routes(resolver: URLResolver, start: str) -> Iterator[str]:
             yield route
 
 
-def make_world(client: Client, staff: User, said: str) -> World:
-    """Rows whose every word is `said`, written past all validation.
+def make_world(client: Client, staff: User, *words: str) -> World:
+    """Rows whose every word is one of `words`, written past all validation.
+
+    What is short says the first of them, what is long all.
 
     Args:
         client: of somebody who may do everything; the served model rates what it sends.
-        said: without NUL; what a column cannot hold of it is cut off.
+        words: without NUL; what a column cannot hold of one is cut off.
     """
+    said, all_said = words[0], "\n".join(words)
     version = make_version(
-        said[:200], source=said[:300], card=f"# {said}\n\n{said}", metrics=_metrics(said)
+        said[:200], source=said[:300], card=f"# {said}\n\n{all_said}", metrics=_metrics(words)
     )
     moods = make_version(f"moods {said}"[:200], labels=[said[:LABEL], "calm"])
     first, second = (
         make_prediction(
-            f"{said} {which}",
+            f"{all_said} {which}",
             label=said[:LABEL],
             probabilities={said[:LABEL]: 0.9, "calm": 0.1},
             rating=None,
@@ -96,13 +99,17 @@ def make_world(client: Client, staff: User, said: str) -> World:
         )
         for which in ("first", "second")
     )
-    pending = make_prediction(f"{said} third", positive_probability=0.51, model_version=version)
-    make_verdict(first, note=said, reviewer=staff)
+    pending = make_prediction(f"{all_said} third", positive_probability=0.51, model_version=version)
+    make_verdict(first, note=all_said, reviewer=staff)
     Feedback.objects.create(
         prediction=first, visitor="x", label=said[:LABEL], disagrees=True, source="form"
     )
     audit = audit_entry(
-        AuditEntry.Action.VERDICT_SET, said[:120], staff, before={said: said}, reason=said
+        AuditEntry.Action.VERDICT_SET,
+        said[:120],
+        staff,
+        before={one: one for one in words},
+        reason=all_said,
     )
     audit.save()
     candidate = make_version(f"candidate {said}"[:200], source=said[:300])
@@ -111,22 +118,24 @@ def make_world(client: Client, staff: User, said: str) -> World:
     run = TrainingRun.objects.create(
         name=f"run-{TrainingRun.objects.count()}",
         status="failed",
-        error=said,
-        log_tail=said,
+        error=all_said,
+        log_tail=all_said,
         recipe=said[:100],
         stage="training",
         started_at=timezone.now() - timedelta(minutes=1),
         finished_at=timezone.now(),
-        metrics={"accuracy": 0.5, said: said},
+        metrics=_metrics(words),
         config=FinetuningConfig.from_sections(
             with_overrides({}, {"dataset": "reviews"})
         ).to_sections(),
         report=store(io.BytesIO(b"<!doctype html><title>r</title>"), f"{said}.html"[:255]),
     )
-    client.post("/", {"text": said})
-    job = _rated_file(client, said)
-    choose = client.post("/bulk", {"file": SimpleUploadedFile(_name(said), _csv(said))})["Location"]
-    imported = client.post(IMPORT, {"file": SimpleUploadedFile(_name(said), _csv(said))})[
+    client.post("/", {"text": all_said})
+    job = _rated_file(client, words)
+    choose = client.post("/bulk", {"file": SimpleUploadedFile(_name(said), _csv(words))})[
+        "Location"
+    ]
+    imported = client.post(IMPORT, {"file": SimpleUploadedFile(_name(said), _csv(words))})[
         "Location"
     ]
     group = Group.objects.create(name=said[:150])
@@ -159,25 +168,26 @@ def make_world(client: Client, staff: User, said: str) -> World:
     )
 
 
-def _metrics(said: str) -> dict[str, Any]:
-    return {"accuracy": 0.5, "dataset": said, "base_model": said, said: said}
+def _metrics(words: Sequence[str]) -> dict[str, Any]:
+    return {"accuracy": 0.5, "dataset": words[0], "base_model": words[0]} | {w: w for w in words}
 
 
 def _name(said: str) -> str:
     return f"{said.replace('/', ' ')[-80:]}.csv"
 
 
-def _csv(said: str) -> bytes:
-    quoted = '"' + said.replace('"', '""') + '"'
-    return f"{quoted},review\r\n{quoted},{quoted}\r\n1,\r\n".encode()
+def _csv(words: Sequence[str]) -> bytes:
+    """All are names of columns, after the one of the reviews, and cells; the second row is bad."""
+    quoted = ",".join('"' + word.replace('"', '""') + '"' for word in words)
+    return f"review,{quoted}\r\nA joy,{quoted}\r\n,{quoted}\r\n".encode()
 
 
-def _rated_file(client: Client, said: str) -> BulkJob:
-    sent = client.post("/bulk", {"file": SimpleUploadedFile(_name(said), _csv(said))})
+def _rated_file(client: Client, words: Sequence[str]) -> BulkJob:
+    sent = client.post("/bulk", {"file": SimpleUploadedFile(_name(words[0]), _csv(words))})
     assert sent.status_code == 302, sent.content
-    done = client.post(sent["Location"], {"text_column": 1, "keep_texts": "yes"})
+    done = client.post(sent["Location"], {"text_column": 0, "keep_texts": "yes"})
     assert done.status_code == 302, done.content
-    job = BulkJob.objects.get(pk=done["Location"].rsplit("/", 1)[1])
+    job: BulkJob = BulkJob.objects.get(pk=done["Location"].rsplit("/", 1)[1])
     work.work()
     job.refresh_from_db()
     assert job.status == "succeeded", job.error

@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from classifier import rating_file
-from classifier.artefact import open_artefact, require_no_code
+from classifier.artefact import (
+    MAX_TOKENIZER_BYTES,
+    open_artefact,
+    require_no_code,
+    require_tame_tokenizer,
+)
 from classifier.model_files import RATING
 from training.hub.connection import Hub, HubError, Session
 from training.hub.fetching import (
@@ -24,7 +29,7 @@ from training.hub.files import FETCHED_FILES, WEIGHTS, Digest, digest_of_sibling
 
 REVISION_DIGITS = 12  # of the commit, in the directory's name
 MAX_BYTES = {"config.json": 1 << 20, "README.md": 4 << 20, RATING: rating_file.MAX_BYTES}
-MAX_OTHER_BYTES = 64 << 20  # a tokenizer of 250,000 words has 17 MB
+MAX_OTHER_BYTES = MAX_TOKENIZER_BYTES  # no other is larger
 # Any of them tells transformers the words; without one it would make a tokenizer of none.
 VOCABULARIES = {
     "tokenizer.json",
@@ -163,6 +168,7 @@ def _fetch(
             shutil.rmtree(draft / ".cache", ignore_errors=True)
             require_no_code(draft, directory.name)
             _require_tokenizer(draft)
+            require_tame_tokenizer(draft, directory.name)
             open_artefact(draft.resolve(), models_dir=directory.parent)
             _write_source(draft, session.hub, repo_id, commit, wanted)
             os.replace(draft, directory)
