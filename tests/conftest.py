@@ -173,6 +173,7 @@ def site(exported_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 LONG = (
     "tests/training/learning/test_distribution",
     "tests/training/test_tracking",
+    "tests/security/test_secrets",
     "tests/browser/test_training",
     "tests/browser/test_loop",
     "tests/browser",
@@ -184,6 +185,7 @@ LONG = (
     "tests/training/test_checkpoints",
     "tests/training/pretraining/test_run",
     "tests/docs",
+    "tests/security",
     "tests/classifier/test_rate_file",
     "tests/training",
 )
