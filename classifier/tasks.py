@@ -7,8 +7,9 @@ from django.contrib.sessions.backends.db import SessionStore
 from classifier import services
 from classifier.bulk_jobs import retention, work
 from classifier.exceptions import ModelNotReady
-from classifier.models import IdempotentRequest, ModelVersion, RateWindow
+from classifier.models import IdempotentRequest, ModelVersion, RateWindow, Worker
 from classifier.versions import answers
+from classifier.workers import give_sign
 from reviewsite import login
 from reviewsite.celery import app
 
@@ -24,6 +25,7 @@ def purge_expired_texts() -> None:
     logger.info("Purged %s idempotent requests", IdempotentRequest.objects.purge())
     logger.info("Purged %s counts of requests", RateWindow.objects.purge())
     logger.info("Purged %s failed logins", login.purge_failures())
+    Worker.objects.gone().delete()
     SessionStore.clear_expired()  # one of each visitor who had a review rated
 
 
@@ -35,6 +37,7 @@ def rate_bulk_jobs() -> None:
 
 @app.task
 def reap_bulk_jobs() -> None:
+    give_sign(Worker.SCHEDULE)
     work.reap()
 
 

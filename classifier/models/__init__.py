@@ -25,6 +25,7 @@ from classifier.models.reviews import (
     text_digest,
 )
 from classifier.models.versions import ModelVersion, VersionAnswer
+from classifier.models.workers import Worker
 
 __all__ = [
     "RATING_TOLERANCE",
@@ -46,6 +47,7 @@ __all__ = [
     "Verdict",
     "VerdictQuerySet",
     "VersionAnswer",
+    "Worker",
     "audit_entry",
     "key_digest",
     "text_digest",

@@ -42,12 +42,17 @@ def test_beat_purges_expired_texts_and_stops_when_told(
         while "" not in texts(site) and time.monotonic() < deadline and beat.poll() is None:
             time.sleep(0.1)
         assert texts(site) == {"", "Of 1 days ago"}, log.read_text()
+        while len(signs(site)) < 2 and time.monotonic() < deadline and beat.poll() is None:
+            time.sleep(0.1)
+        (name,) = signs(site) - {"schedule"}  # periodic work has left its mark, too
+        assert name.startswith("beat@")
 
         beat.send_signal(signal.SIGTERM)
         started = time.monotonic()
         assert beat.wait(timeout=STOP_SECONDS) == 0
         assert time.monotonic() - started < 10
 
+    assert signs(site) == {"schedule"}
     said = log.read_text()
     assert "Purged the texts of 1 predictions" in said
     for alarm in ("Traceback", "WARNING", "ERROR", "Warning:"):
@@ -56,8 +61,17 @@ def test_beat_purges_expired_texts_and_stops_when_told(
 
 
 def texts(site: Site) -> set[str]:
+    return _column(site, "SELECT text FROM classifier_prediction")
+
+
+def signs(site: Site) -> set[str]:
+    """The names of the workers that gave a sign of life."""
+    return _column(site, "SELECT name FROM classifier_worker")
+
+
+def _column(site: Site, query: str) -> set[str]:
     connection = sqlite3.connect(site.var_dir / "db.sqlite3", timeout=20)
     try:
-        return {text for (text,) in connection.execute("SELECT text FROM classifier_prediction")}
+        return {value for (value,) in connection.execute(query)}
     finally:
         connection.close()

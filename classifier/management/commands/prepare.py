@@ -32,7 +32,7 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0, interactive=False)
         if not all(map(is_compiled, LANGUAGES)):
             call_command("compilemessages")
-        if _static_files_changed():
+        if static_files_changed():
             call_command("collectstatic", verbosity=0, interactive=False)
         if settings.CLASSIFIER_MODEL == STARTER:
             call_command("install_starter")
@@ -41,7 +41,7 @@ class Command(BaseCommand):
             self.stdout.write(WELCOME.format(address=address))
 
 
-def _static_files_changed() -> bool:
+def static_files_changed() -> bool:
     """Whether a static file is newer than the last collection, which takes seconds."""
     manifest = settings.STATIC_ROOT / "staticfiles.json"
     if not manifest.is_file():
