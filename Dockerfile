@@ -7,6 +7,12 @@
 
 # Give a digest (python:3.11-slim-bookworm@sha256:…) for an image that is the same next year.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+# The server of compose.yaml: its own pg_dump is taken, for an older one refuses a newer server.
+ARG POSTGRES_IMAGE=postgres:17-bookworm
+
+FROM ${POSTGRES_IMAGE} AS postgresql-client
+COPY deploy/postgresql-client /usr/local/bin/
+RUN postgresql-client /client
 
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /build
@@ -71,6 +77,8 @@ COPY --from=code /app /app
 CMD ["web"]
 
 FROM base AS full
+COPY --from=postgresql-client /client /opt/postgresql
+ENV PATH=/opt/postgresql/bin:$PATH
 COPY --from=venv-full /venv /venv
 COPY --from=code /app /app
 CMD ["all"]

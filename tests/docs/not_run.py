@@ -30,6 +30,8 @@ COMMANDS = {
     r"\S+ manage.py (evaluate|calibrate|compare_runs|pseudo_label)": TRAINS,
     r"\S+ manage.py (pretrain|finetune) --recipe .*--dry-run": "it needs that recipe's data",
     r"\S+ manage.py rate_file .*--engine ray": "it needs Ray; tests/classifier/test_rate_file.py",
+    r"\S+ manage.py (doctor|prepare)": "it is for a whole site that runs: tests/doctor",
+    r"\S+ manage.py (backup|restore)|git pull": "tests/backup do it, with every row and file",
     r"\S+ manage.py (hub|pull_|push_)": "it needs the Hub; tests/training/hub has a stand-in",
     r"\S+ manage.py (export_model|compare_models|activate_model)": BY_TUTORIAL,
 }

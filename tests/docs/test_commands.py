@@ -22,7 +22,7 @@ SERVICES = set(yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"
 OF_THE_MIDDLEWARE = {"/livez", "/readyz", "/metrics"}
 OF_THE_SYSTEM = {
     *("curl", "cp", "cut", "export", "grep", "mkdir", "openssl", "printf", "sed", "sleep", "tail"),
-    "tee",
+    *("tee", "git"),
 }
 
 Check = Callable[[list[str]], None]
@@ -64,8 +64,10 @@ def docker(words: list[str]) -> None:
     if kind == "run":
         return
     assert kind == "compose"
-    assert arguments[0] in {"build", "up", "ps", "exec"}
-    if arguments[0] == "exec":
+    assert arguments[0] in {"build", "up", "ps", "exec", "run", "cp", "stop"}
+    if arguments[0] == "stop":
+        assert set(arguments[1:]) <= SERVICES
+    if arguments[0] in {"exec", "run"}:
         at = next(index for index, word in enumerate(arguments) if word in SERVICES)
         if arguments[at + 1] == "python":
             python(arguments[at + 2 :])
