@@ -87,6 +87,7 @@ def rate_fully(
         digest if len(text) <= most >= len(second) else text_digest(text[:most], second[:most])
         for text, second, digest in zip(texts, seconds, digests, strict=True)
     ]
+    metrics.TEXTS.observe(len(texts))
     with metrics.INFERENCE.time():
         classifications = answers.classify(
             predictor, read, read_digests, size=settings.CLASSIFIER_CACHE_SIZE, pairs=read_pairs
@@ -118,6 +119,9 @@ def rate_fully(
                 keep(predictions, predictor)
                 kept(predictions)
     metrics.PREDICTIONS.labels(source).inc(len(predictions))
+    for prediction in predictions:
+        if prediction.rating is not None:
+            metrics.RATING_COUNTS[prediction.rating].inc()
     return [Rated(*both) for both in zip(predictions, classifications, strict=True)]
 
 

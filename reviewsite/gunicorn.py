@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from classifier.cores import usable_cores
+from reviewsite.logs import of_gunicorn
 
 cores = usable_cores()
 
@@ -23,6 +24,7 @@ timeout = 120  # seconds without a heartbeat; loading a model takes less than ha
 graceful_timeout = 30  # seconds
 keepalive = 5  # seconds
 control_socket_disable = True
+logconfig_dict = of_gunicorn(os.environ)
 # A forked torch hangs at its first inference, so every worker loads the model for itself.
 preload_app = False
 

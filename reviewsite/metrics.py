@@ -10,6 +10,8 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from reviewsite.collector import SiteCollector
+
 
 @require_safe
 @never_cache
@@ -26,7 +28,11 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    asked = CollectorRegistry()
+    asked.register(SiteCollector())
+    return HttpResponse(
+        generate_latest(registry) + generate_latest(asked), content_type=CONTENT_TYPE_LATEST
+    )
 
 
 def _is_allowed(request: HttpRequest) -> bool:

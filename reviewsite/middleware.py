@@ -1,6 +1,7 @@
 """What every request passes through before Django's own middleware reads it."""
 
 import logging
+import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -10,7 +11,9 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from classifier import metrics as figures
 from reviewsite.health import livez, readyz
+from reviewsite.logs import request_id
 from reviewsite.metrics import metrics
 
 logger = logging.getLogger(__name__)
@@ -19,6 +22,7 @@ RETRY_SECONDS = 5  # a database that restarts is back by then
 
 
 PREDICT = "/api/predict"
+OTHER = "other"  # static files, redirects, and what is not there
 VERSIONED = "/api/v1/"  # the API has one version; its schema says which
 PROBES = {"/livez": livez, "/readyz": readyz, "/metrics": metrics}
 
@@ -32,6 +36,33 @@ def probes(
         return PROBES.get(request.path, get_response)(request)
 
     return middleware
+
+
+def observed(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Give every request an id, which its answer and its logs carry, and count and time it."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        started = time.perf_counter()
+        token = request_id.enter(request_id.accepted(request.META.get("HTTP_X_REQUEST_ID")))
+        try:
+            response = get_response(request)
+            response.headers[request_id.HEADER] = request_id.current()
+        finally:
+            request_id.leave(token)
+        route = PREDICT if request.path_info == PREDICT else _route(request)
+        seconds = figures.request_seconds(route, request.method or "", response.status_code)
+        seconds.observe(time.perf_counter() - started)
+        return response
+
+    return middleware
+
+
+def _route(request: HttpRequest) -> str:
+    """The pattern of the address and not the address, of which there are any number."""
+    match = request.resolver_match
+    return f"/{match.route}" if match else OTHER
 
 
 def without_foreign_charset(

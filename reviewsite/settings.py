@@ -13,6 +13,8 @@ import environ
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from reviewsite.logs import JSON, LINE, logging_config
+
 env = environ.Env()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -157,6 +159,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "reviewsite.headers.harmless",
     "reviewsite.middleware.probes",
+    "reviewsite.middleware.observed",
     "reviewsite.middleware.without_foreign_charset",
     "django.middleware.security.SecurityMiddleware",
     "reviewsite.middleware.predictions_first",
@@ -427,15 +430,11 @@ GATE_PART_LOSS = env.float("GATE_PART_LOSS", default=0.05)
 #:   them
 TEXT_RETENTION_DAYS = env.int("TEXT_RETENTION_DAYS", default=0)
 
-# One line an event, on standard error
+# One event a line, on standard error
 #: ## Logs
 #: LOG_LEVEL: `DEBUG`, `INFO`, `WARNING` or `ERROR`
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    # It logs addresses, and those of uploads carry signatures.
-    "loggers": {"httpx2": {"level": "WARNING"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-}
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+#: LOG_FORMAT: `json`: one JSON object a line, for programs; `line`: for people. Default: `line`;
+#:   `json` in a deployment
+LOG_FORMAT = env.str("LOG_FORMAT", default=JSON if DEPLOYED else LINE)
+LOGGING = logging_config(form=LOG_FORMAT, level=LOG_LEVEL)

@@ -22,6 +22,7 @@ from classifier.jobs import CancelRequested, Claim, ClaimLost, Heart, persistent
 from classifier.jobs.shutdown import shutting_down
 from classifier.messages import message, message_of
 from classifier.models import BulkJob, StoredFile
+from reviewsite.logs import request_id
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ def coordinate(claim: Claim, model: Served) -> None:
         django.db.Error: the database has not answered for long.
     """
     job = persistently(lambda: BulkJob.objects.select_related("upload").get(pk=claim.pk))
-    with Heart(claim) as heart:
+    with request_id.bound(job.request_id), Heart(claim) as heart:
         try:
             _Coordinator(job, claim, heart, model).work()
         except _Yield:

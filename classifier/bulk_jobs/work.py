@@ -23,6 +23,7 @@ from classifier.jobs.database import from_now
 from classifier.jobs.shutdown import shutting_down
 from classifier.jobs.wake import AGAIN_AFTER, wake_waiting
 from classifier.models import BulkChunk, BulkJob
+from reviewsite.logs import request_id
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +111,8 @@ def _lend_a_hand(model: Served) -> bool:
         if claim := claim_chunk(job.pk):
             call_for_help(job.pk)
             try:
-                rating.rate(claim, model, keep_texts=job.keep_texts)
+                with request_id.bound(job.request_id):
+                    rating.rate(claim, model, keep_texts=job.keep_texts)
             except ClaimLost as error:
                 logger.info("%s", error)
             except ModelNotReady as error:

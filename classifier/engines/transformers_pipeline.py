@@ -15,6 +15,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 
 from classifier.batching import Batcher
 from classifier.engines import CPU, CUDA, TokenGradients
+from classifier.metrics import BATCH
 from classifier.star_head import STARS, read_star_head, widen
 from classifier.windows import WindowLogits, by_text, head_of, offsets_with, overlap
 
@@ -135,6 +136,7 @@ class TransformersEngine:
         """One row a window: the logits of its labels, and behind them those of its stars."""
         outputs = np.empty((len(windows), self.labels + (STARS if self.reads_stars else 0)))
         for batch in _batches([len(one["input_ids"]) for one in windows], self._device):
+            BATCH.observe(len(batch))
             padded = self.tokenizer.pad([windows[index] for index in batch], return_tensors="pt")
             with torch.inference_mode():
                 read = self.model(**padded.to(self._device)).logits

@@ -18,6 +18,7 @@ from classifier.jobs.claim import Claim
 from classifier.jobs.database import from_now, persistently
 from classifier.message_field import MessageField
 from classifier.messages import message
+from reviewsite.logs import request_id as request_ids
 
 MAX_WORKER_LOSSES = 3  # without any lasting progress between them
 
@@ -177,6 +178,15 @@ class Job(models.Model):
     )
     lease_owner = models.CharField(_("lease owner"), max_length=200, blank=True, editable=False)
     lease_until = models.DateTimeField(_("lease until"), null=True, editable=False)
+    request_id = models.CharField(
+        _("request id"),
+        max_length=request_ids.LONGEST,
+        default=request_ids.current,
+        db_default="",
+        editable=False,
+        blank=True,
+        help_text=_("Of the request that made it; in the logs of its worker."),
+    )
     woken_at = models.DateTimeField(
         _("woken at"),
         null=True,

@@ -64,7 +64,7 @@ def docker(words: list[str]) -> None:
     if kind == "run":
         return
     assert kind == "compose"
-    assert arguments[0] in {"build", "up", "ps", "exec", "run", "cp", "stop"}
+    assert arguments[0] in {"build", "up", "ps", "exec", "run", "cp", "stop", "logs"}
     if arguments[0] == "stop":
         assert set(arguments[1:]) <= SERVICES
     if arguments[0] in {"exec", "run"}:

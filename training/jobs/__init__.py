@@ -5,4 +5,5 @@ through the run's row: the process writes how it ended, and the worker writes it
 process could not.
 """
 
+REQUEST_ID = "REQUEST_ID"  # in the environment of a process
 DATABASE_AWAY = 75  # exit status of a process that could not say how it ended; EX_TEMPFAIL

@@ -18,7 +18,8 @@ from django.db import Error, connection
 from classifier.jobs import Claim, ClaimLost, persistently
 from classifier.jobs.shutdown import shutting_down
 from classifier.messages import message
-from training.jobs import DATABASE_AWAY
+from reviewsite.logs import LINE, request_id
+from training.jobs import DATABASE_AWAY, REQUEST_ID
 from training.jobs.output import output_file, tail
 from training.models import TrainingRun
 from training.runs.names import NAME
@@ -34,6 +35,7 @@ ENVIRONMENT = {
     "TQDM_DISABLE": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "PYTHONUNBUFFERED": "1",
+    "LOG_FORMAT": LINE,  # people read it on the page of the run
 }
 SAID_LINES = 5  # of the log, in the error of a process that failed
 
@@ -53,10 +55,11 @@ def supervise(claim: Claim) -> None:
     or that it failed before it could speak.
     """
     try:
-        held = TrainingRun.objects.filter(pk=claim.pk).values_list("name", flat=True)
-        name = persistently(held.first)
-        if name is None:
+        held = TrainingRun.objects.filter(pk=claim.pk).values_list("name", "request_id")
+        found = persistently(held.first)
+        if found is None:
             return  # deleted
+        name, sent_by = found
         if not NAME.fullmatch(name):  # no door lets it in; but it becomes a path
             claim.fail(
                 message(
@@ -64,12 +67,13 @@ def supervise(claim: Claim) -> None:
                 )
             )
             return
-        claim.write(stage=STARTING)
-        with _started(claim, name) as process:
-            logger.info("Run %s: attempt %d is process %d", name, claim.attempt, process.pid)
-            _Supervision(claim, process).until_its_end()
-        logger.info("Run %s: %s", name, process.said)
-        _settle(claim, name, process)
+        with request_id.bound(sent_by):
+            claim.write(stage=STARTING)
+            with _started(claim, name) as process:
+                logger.info("Run %s: attempt %d is process %d", name, claim.attempt, process.pid)
+                _Supervision(claim, process).until_its_end()
+            logger.info("Run %s: %s", name, process.said)
+            _settle(claim, name, process)
     except ClaimLost:
         pass  # the process has said how it ended, or the run is another worker's
     except OSError as error:
@@ -136,7 +140,7 @@ def _started(claim: Claim, name: str) -> Iterator[_Process]:
     with log_file.open("ab") as log:
         popen = subprocess.Popen(  # noqa: S603  this interpreter, this project
             command(claim),
-            env=os.environ | ENVIRONMENT,
+            env=os.environ | ENVIRONMENT | {REQUEST_ID: request_id.current()},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -11,7 +11,8 @@ from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError
 
 from classifier.jobs import Claim
-from training.jobs import DATABASE_AWAY
+from reviewsite.logs import request_id
+from training.jobs import DATABASE_AWAY, REQUEST_ID
 from training.jobs.parent import die_with
 from training.models import TrainingRun
 
@@ -38,6 +39,8 @@ class Command(BaseCommand):
             os.nice(NICENESS)
         # Here, not at the top: what it imports takes seconds, and the parent may be gone already.
         from training.jobs.attempt import carry_out
+
+        request_id.enter(os.environ.get(REQUEST_ID, ""))
 
         claim = Claim(
             model=TrainingRun,
