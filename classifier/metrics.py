@@ -4,8 +4,6 @@ from functools import cache
 
 from prometheus_client import Counter, Histogram
 
-from classifier.ratings import RATINGS
-
 # Seconds; a short sentence takes a millisecond, a list of long reviews seconds.
 BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
@@ -25,7 +23,6 @@ BATCH = Histogram(
     buckets=(1, 2, 4, 8, 16, 32, 64, 128),
 )
 RATED = Counter("reviewsite_ratings", "Predictions by their rating.", ["rating"])
-RATING_COUNTS = {rating: RATED.labels(rating) for rating in RATINGS}
 PREDICTIONS = Counter("reviewsite_predictions", "Predictions kept.", ["source"])
 CACHE_HITS = Counter("reviewsite_cache_hits", "Texts answered from the cache.")
 CACHE_MISSES = Counter("reviewsite_cache_misses", "Texts that the model had to read.")
@@ -44,3 +41,9 @@ KEEPING = Histogram(
 def request_seconds(route: str, method: str, status: int) -> Histogram:
     """Where a request's time is counted; remembered, for to look a label up costs most of it."""
     return REQUESTS.labels(route, method if method in METHODS else "other", status)
+
+
+@cache
+def rated(rating: int) -> Counter:
+    """Where a rating is counted; remembered for the same reason."""
+    return RATED.labels(rating)

@@ -121,7 +121,7 @@ def rate_fully(
     metrics.PREDICTIONS.labels(source).inc(len(predictions))
     for prediction in predictions:
         if prediction.rating is not None:
-            metrics.RATING_COUNTS[prediction.rating].inc()
+            metrics.rated(prediction.rating).inc()
     return [Rated(*both) for both in zip(predictions, classifications, strict=True)]
 
 

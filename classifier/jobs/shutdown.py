@@ -15,5 +15,6 @@ def shutting_down() -> bool:
 
 # From a signal handler: it may set an event and no more.
 @worker_shutting_down.connect(weak=False)
-def _ask(**kwargs: Any) -> None:
+def ask(*args: Any, **kwargs: Any) -> None:
+    """This worker shall end: Celery's signal, or SIGTERM to a process that is none of its own."""
     _asked.set()

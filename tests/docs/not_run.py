@@ -19,6 +19,7 @@ COMMANDS = {
     r"make mlflow": "it serves until it is stopped",
     r"make client": "tests/services/test_api_client.py generates the client and uses it",
     r"make messages": "it writes into locale/; tests/languages/test_catalogue.py does the same",
+    r"kubectl ": "there is no cluster here; tests/deploy reads what it would apply",
     r"docker ": "there is no Docker here; tests/deploy reads what it would start",
     r"cp deploy/env.example .env": "it is for Docker, and would change how this checkout starts",
     r"(.venv/bin/)?pip install": "it installs packages",

@@ -95,9 +95,15 @@ def cp(words: list[str]) -> None:
     assert (ROOT / words[0]).exists()
 
 
+def kubectl(words: list[str]) -> None:
+    if "apply" in words:
+        assert (ROOT / words[-1] / "kustomization.yaml").is_file()
+
+
 CHECKS: dict[str, Check] = {
     **{".venv/bin/python": python, "python": python, ".venv/bin/torchrun": torchrun},
     **{"make": make, "docker": docker, ".venv/bin/pip": pip, "pip": pip, "curl": curl, "cp": cp},
+    "kubectl": kubectl,
 }
 
 

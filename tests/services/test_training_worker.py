@@ -5,6 +5,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -228,3 +229,37 @@ def test_a_run_is_accepted_at_once_while_the_broker_refuses_or_hangs(tmp_path: P
             assert float(took) < limit
             listener.listen()  # from here on it connects, and never answers
     assert count(site, "training_trainingrun") == 2
+
+
+ASKED_BY = "the-request.0123"
+START_BY_A_REQUEST = f"""
+from reviewsite.logs import request_id
+with request_id.bound("{ASKED_BY}"):
+    {START.strip().replace(chr(10), chr(10) + "    ")}
+"""
+
+
+def test_a_process_for_one_run_takes_what_waits_and_ends(site_on_files: Site) -> None:
+    """As a Job of Kubernetes: stopped, it gives the run back; the next one ends it."""
+    site = site_on_files
+    code = START_BY_A_REQUEST.replace("EPOCHS", str(EPOCHS))
+    site.manage("shell", "--no-imports", "--command", code)
+    log = site.var_dir / "next.log"
+    arguments = [sys.executable, "manage.py", "run_training", "--next"]
+    with site.running(arguments, log=log) as process:
+        wait_until(lambda: checkpoint_steps(site), log)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=STOP_SECONDS) == 0
+    assert log.read_text().endswith("mine is queued\n")
+    stopped = row(site)
+    assert (stopped["status"], stopped["stopping"], stopped["worker_losses"]) == ("queued", 0, 0)
+    assert not attempts(site)
+
+    assert site.manage("run_training", "--next") == "mine is succeeded\n"
+    require_success(site, losses=0)
+    assert row(site)["attempt"] == 2
+    assert site.manage("run_training", "--next") == "No run waits.\n"
+    # What was said on the way carries the id of the request that asked for it.
+    assert f"[{ASKED_BY}]" in log.read_text()
+    assert f"[{ASKED_BY}]" in (site.var_dir / "runs" / "mine" / "output.log").read_text()
+    assert count(site, "classifier_worker") == 0
