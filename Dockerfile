@@ -19,13 +19,16 @@ WORKDIR /build
 RUN python -m venv /venv
 ENV PATH=/venv/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1
 # Before the code, so that a change of code does not install everything again.
-COPY requirements.txt .
+COPY requirements*.txt ./
 
 FROM build AS venv-full
 # Plain torch is the CUDA build; give --build-arg PIP_EXTRA_INDEX_URL=<PyTorch's CPU index> for
 # the small one.
 ARG PIP_EXTRA_INDEX_URL=""
-RUN pip install --no-cache-dir -r requirements.txt
+# With `make hashes` before, each file must be the one that was taken there.
+RUN if [ -f requirements-hashed.txt ]; \
+    then pip install --no-cache-dir --require-hashes --no-deps -r requirements-hashed.txt; \
+    else pip install --no-cache-dir -r requirements.txt; fi
 
 FROM build AS venv-serve
 COPY deploy/requirements-serve.in .

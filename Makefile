@@ -3,12 +3,13 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+AUDIT := var/audit-venv
 MANAGE := $(BIN)/python manage.py
 COMPILE := $(BIN)/pip-compile --quiet --strip-extras --no-emit-find-links --no-emit-index-url \
 	--no-emit-trusted-host --annotation-style=line
 
 .DEFAULT_GOAL := help
-.PHONY: help run admin mlflow test chaos reference pictures client lint format messages lock clean
+.PHONY: help run admin mlflow test chaos reference pictures client lint audit sbom hashes format messages lock clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
@@ -58,6 +59,17 @@ lint: $(VENV)/installed-dev  ## Check style, types, layers, migrations and deplo
 	ALLOWED_HOSTS=reviews.example SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))') \
 		$(MANAGE) check --deploy --fail-level WARNING
 
+audit: $(AUDIT)/installed  ## Look for weak code, secrets in the checkout and known vulnerabilities
+	@.ci/audit $(AUDIT)/bin
+
+sbom: $(VENV)/installed $(AUDIT)/installed  ## Write the bill of materials (CycloneDX), to var/sbom.json
+	@$(AUDIT)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-format JSON --output-file var/sbom.json $(BIN)/python
+
+hashes: $(VENV)/installed  ## Write this machine's pins with hashes, for images: requirements-hashed.txt
+	@$(BIN)/python .ci/hashes > requirements-hashed.draft
+	@mv requirements-hashed.draft requirements-hashed.txt
+
 format: $(VENV)/installed-dev  ## Put the code into its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -88,4 +100,9 @@ $(VENV)/installed: requirements.txt | $(VENV)/bin/python
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 	@echo "Installing what the tests need."
 	@$(BIN)/pip install --disable-pip-version-check --quiet -r requirements-dev.txt
+	@touch $@
+
+$(AUDIT)/installed: requirements-audit.txt | $(VENV)/bin/python
+	@$(VENV)/bin/python -m venv $(AUDIT)
+	@$(AUDIT)/bin/pip install --disable-pip-version-check --quiet -r requirements-audit.txt
 	@touch $@

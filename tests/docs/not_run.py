@@ -17,6 +17,7 @@ COMMANDS = {
     r"make run": "the site of the tests runs already; tests/services/test_make_run.py runs it",
     r"make admin": "it asks for a password on a terminal",
     r"make mlflow": "it serves until it is stopped",
+    r"make audit": ".ci/run does it; it installs its tools first",
     r"make client": "tests/services/test_api_client.py generates the client and uses it",
     r"make messages": "it writes into locale/; tests/languages/test_catalogue.py does the same",
     r"kubectl ": "there is no cluster here; tests/deploy reads what it would apply",
