@@ -5,6 +5,7 @@ import os
 from django.conf import settings
 from django.core import checks
 
+from classifier.cores import usable_cores
 from reviewsite import catalogue
 from reviewsite.doctor.examination import Finding, failed, ok, probe, skipped, warning
 
@@ -114,7 +115,7 @@ def translations() -> Finding:
 
 @probe("threads")
 def threads() -> Finding:
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     workers = int(os.environ.get("WEB_CONCURRENCY", cores))
     each = os.environ.get("OMP_NUM_THREADS")
     if each is None:

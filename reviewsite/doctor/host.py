@@ -10,9 +10,10 @@ from django.conf import settings
 from django.db import connection
 
 from classifier.artefact import open_artefact
+from classifier.cores import usable_cores
 from classifier.exceptions import ModelNotReady
 from classifier.management.commands.prepare import static_files_changed
-from classifier.model_files import FILES, GRAPH
+from classifier.model_files import FILES, GRAPH, GRAPH_WEIGHTS
 from classifier.model_store import active_version, directory_of
 from classifier.models import Worker
 from reviewsite.doctor.examination import Finding, failed, ok, probe, skipped, warning
@@ -90,12 +91,12 @@ def sqlite() -> Finding:
 @probe("memory", needs=["migrations"])
 def memory() -> Finding:
     budget = _memory_limit()
-    workers = int(os.environ.get("WEB_CONCURRENCY", len(os.sched_getaffinity(0))))
+    workers = int(os.environ.get("WEB_CONCURRENCY", usable_cores()))
     try:
-        engine, model = _engine_and_bytes()
+        engine, own, shared = _engine_and_bytes()
     except (ModelNotReady, OSError) as error:
         return skipped(f"the model's files cannot be measured: {error}")
-    need = workers * (BYTES_OF_WORKER[engine] + model)
+    need = workers * (BYTES_OF_WORKER[engine] + own) + shared
     told = (
         f"{workers} web workers with the model ({engine}) take about {need / GIB:.1f} of "
         f"{budget / GIB:.1f} GiB"
@@ -162,8 +163,8 @@ def _memory_limit() -> int:
     return total
 
 
-def _engine_and_bytes() -> tuple[str, int]:
-    """What the served model is run by, and the bytes of what that loads.
+def _engine_and_bytes() -> tuple[str, int, int]:
+    """What the served model is run by; bytes that each process loads, and that all share.
 
     Raises:
         ModelNotReady, OSError: its files are not there.
@@ -177,5 +178,6 @@ def _engine_and_bytes() -> tuple[str, int]:
     graph = directory / GRAPH
     torch = settings.CLASSIFIER_ENGINE == "torch" or settings.CLASSIFIER_DEVICE != "cpu"
     if graph.is_file() and not torch:
-        return "onnx", graph.stat().st_size
-    return "torch", (directory / FILES[1]).stat().st_size
+        shared = sum(each.stat().st_size for each in directory.glob(GRAPH_WEIGHTS))
+        return "onnx", graph.stat().st_size, shared
+    return "torch", (directory / FILES[1]).stat().st_size, 0

@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.models.functions import Now
 
+from classifier.cores import usable_cores
 from classifier.jobs import Job
 from classifier.models import Worker
 from reviewsite.doctor.examination import Finding, failed, ok, probe, skipped, warning
@@ -62,7 +63,7 @@ def connections() -> Finding:
     with connection.cursor() as cursor:
         cursor.execute("SHOW max_connections")
         most = int(cursor.fetchone()[0]) - RESERVED
-    workers = int(os.environ.get("WEB_CONCURRENCY", len(os.sched_getaffinity(0))))
+    workers = int(os.environ.get("WEB_CONCURRENCY", usable_cores()))
     others = Worker.objects.alive().count() if Worker.is_migrated() else 0
     need = workers * CONNECTIONS_OF_WORKER + 3 * others
     told = f"{workers} web workers and {others} others keep up to {need} of {most} connections"
