@@ -9,7 +9,7 @@ COMPILE := $(BIN)/pip-compile --quiet --strip-extras --no-emit-find-links --no-e
 	--no-emit-trusted-host --annotation-style=line
 
 .DEFAULT_GOAL := help
-.PHONY: help run admin mlflow test chaos reference pictures client lint audit sbom hashes format messages lock clean
+.PHONY: help run admin mlflow test chaos soak reference pictures client lint audit sbom hashes format messages lock clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
@@ -29,14 +29,11 @@ test: $(VENV)/installed-dev  ## Run every test
 	@# Tests start hundreds of processes: bytecode that is kept spares each compiling the site.
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-chaos: $(VENV)/installed-dev  ## Kill workers, break Redis and PostgreSQL, rate a million rows: an hour
-	@$(BIN)/python tests/chaos/kill_training.py --runs 5 --kills 50 --seed 0
-	@$(BIN)/python tests/chaos/kill_worker.py --kills 50 --seed 0
-	@$(BIN)/python tests/chaos/kill_bulk.py --kills 50 --rows 20000 --seed 0
-	@$(BIN)/python tests/chaos/activate_models.py --activations 100 --broken 10 --clients 32
-	@$(BIN)/python tests/chaos/break_broker.py --rounds 3 --jobs 10
-	@$(BIN)/python tests/chaos/restart_postgresql.py --restarts 10
-	@$(BIN)/python tests/chaos/million_rows.py --rows 1000000
+chaos: $(VENV)/installed-dev  ## Kill workers, break services, fill disks, send nonsense: half an hour
+	@$(BIN)/python -m tests.chaos
+
+soak: $(VENV)/installed-dev  ## An hour of requests: does memory grow?
+	@$(BIN)/python -m tests.chaos --soak
 
 reference: $(VENV)/installed  ## Write docs/reference from the code: API, errors, settings, commands
 	@$(MANAGE) reference

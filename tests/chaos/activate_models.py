@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 from classifier.onnx_export import export_model  # noqa: E402
 from tests import tiny  # noqa: E402
-from tests.chaos.world import table  # noqa: E402
+from tests.chaos.findings import report  # noqa: E402
 from tests.site import Site  # noqa: E402
 
 TEXT = "a good film , and the worst story"
@@ -227,7 +227,16 @@ def main() -> int:
         + (outcome.broken in outcome.answers)
         + outcome.unfollowed
     )
-    sys.stdout.write(table(figures, kills=options.activations, failures=wrong))
+    sys.stdout.write(
+        report(
+            "T27",
+            unit="requests",
+            tried=outcome.statuses.total() + len(outcome.errors),
+            failures=wrong,
+            target="none fails, none mixes versions, every broken version is refused",
+            figures=figures,
+        )
+    )
     return int(wrong > 0)
 
 

@@ -33,6 +33,7 @@ from tests.site import Site, command  # noqa: E402
 LIVE = 0.050  # seconds that /livez may take
 LIVE_ASKED = 50  # times, while the worker imports its pages
 HASTY = """
+from reviewsite.wsgi import application
 import time
 from django.http import JsonResponse
 from reviewsite import middleware
@@ -45,7 +46,6 @@ def late():
         raise ModelNotReady(code="model_loading", rule="a", value="b", remedy="c")
     return get()
 holder.get = late
-from reviewsite.wsgi import application
 """
 
 

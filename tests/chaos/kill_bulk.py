@@ -34,6 +34,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests import reviews, tiny  # noqa: E402
 from tests.bulk_workers import LEASE, BulkSite, redone  # noqa: E402
+from tests.chaos.findings import report  # noqa: E402
 from tests.servers import own_postgresql, own_redis  # noqa: E402
 
 WORKERS = ("one", "two")
@@ -182,27 +183,29 @@ def rated_without_queue(bulk: BulkSite, name: str) -> str:
     return hashlib.sha256(out.read_bytes()).hexdigest()
 
 
-def report(t: Tally) -> list[str]:
-    kills = sum(t.kills.values())
-    bound = f"{min(1.0, 3 / t.disturbed):.3f}" if t.disturbed and not failed(t) else "-"
-    return [
-        f"kills                             {kills}",
-        *(f"  {moment:31} {count}" for moment, count in sorted(t.kills.items())),
-        f"workers that slept                {t.sleeps}",
-        f"files                             {t.files}",
-        f"rows                              {t.rows:,}",
-        f"chunks                            {t.chunks}",
-        f"chunks redone                     {t.redone}",
-        f"  a lost or sleeping worker       {t.redone / max(t.disturbed, 1):.2f}",
-        f"times a job was taken up          {t.claims}",
-        f"rows without a prediction         {t.missing}",
-        f"rows with two                     {t.doubled}",
-        f"results equal (sha256)            {t.equal}",
-        f"seconds                           {t.seconds:.0f}",
-        f"files lost                        {len(t.lost)}",
-        f"95 % upper bound, failing a loss  {bound}",
-        *t.lost,
-    ]
+def said(t: Tally) -> str:
+    return report(
+        "T29",
+        unit="kills of a bulk worker",
+        tried=sum(t.kills.values()),
+        failures=len(t.lost) + t.missing + t.doubled + max(0, t.redone - t.disturbed),
+        target="every row rated once; one chunk redone at most for each worker lost",
+        figures={
+            **dict(sorted(t.kills.items())),
+            "workers that slept": t.sleeps,
+            "files": t.files,
+            "rows": f"{t.rows:,}",
+            "chunks": t.chunks,
+            "chunks redone": t.redone,
+            "chunks redone a lost or sleeping worker": f"{t.redone / max(t.disturbed, 1):.2f}",
+            "times a job was taken up": t.claims,
+            "rows without a prediction": t.missing,
+            "rows with two": t.doubled,
+            "results equal (sha256)": t.equal,
+            "seconds": f"{t.seconds:.0f}",
+            "files lost": len(t.lost),
+        },
+    ) + "".join(f"{line}\n" for line in t.lost)
 
 
 def failed(t: Tally) -> bool:
@@ -246,7 +249,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rate(bulk, seed, options.rows, options.kills, rng, tally)
         if tally.lost:
             sys.stdout.write(bulk.said() + "\n")
-    sys.stdout.write("\n".join(report(tally)) + "\n")
+    sys.stdout.write(said(tally))
     return 1 if failed(tally) else 0
 
 

@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests import tiny  # noqa: E402
+from tests.chaos.findings import report  # noqa: E402
 from training.checkpoints import STAGING, fault_of, numbered  # noqa: E402
 
 MOMENTS = ("inside a save", "in training", "at any moment")
@@ -218,25 +219,27 @@ def torment(
         tally.lost.append(f"{name}: other weights")
 
 
-def report(tally: Tally) -> list[str]:
+def said(tally: Tally) -> str:
     kills = sum(tally.kills.values())
     inside = tally.kills["inside a save"]
-    lost = len(tally.lost)
-    bound = f"{min(1.0, 3 / kills):.3f}" if kills and not lost else "-"
-    return [
-        f"kills                          {kills}",
-        f"  inside a save                {inside} ({inside / max(kills, 1):.0%})",
-        f"  in training                  {tally.kills['in training']}",
-        f"  at any moment                {tally.kills['at any moment']}",
-        f"resumed                        {tally.resumed}",
-        f"saves torn by a kill           {tally.saves_torn}",
-        f"checkpoints torn besides       {tally.checkpoints_torn}",
-        f"runs                           {tally.runs}",
-        f"weights equal (sha256)         {tally.equal}",
-        f"runs lost                      {lost}",
-        f"95 % upper bound, loss a kill  {bound}",
-        *tally.lost,
-    ]
+    return report(
+        "T1",
+        unit="kills of a training run",
+        tried=kills,
+        failures=len(tally.lost),
+        target="each run ends with the weights of the undisturbed one, bit by bit",
+        figures={
+            "inside a save": f"{inside} ({inside / max(kills, 1):.0%})",
+            "in training": tally.kills["in training"],
+            "at any moment": tally.kills["at any moment"],
+            "resumed": tally.resumed,
+            "saves torn by a kill": tally.saves_torn,
+            "checkpoints torn besides": tally.checkpoints_torn,
+            "runs": tally.runs,
+            "weights equal (sha256)": tally.equal,
+            "runs lost": len(tally.lost),
+        },
+    ) + "".join(f"{line}\n" for line in tally.lost)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -263,7 +266,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in tally.lost:
             log = Path(directory) / f"{name.partition(':')[0]}.log"
             sys.stdout.write(log.read_text(encoding="utf-8", errors="replace")[-2000:] + "\n")
-    sys.stdout.write("\n".join(report(tally)) + "\n")
+    sys.stdout.write(said(tally))
     return 1 if tally.lost else 0
 
 

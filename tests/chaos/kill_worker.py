@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests import tiny  # noqa: E402
-from tests.chaos.world import LEASE, World, table, until, world  # noqa: E402
+from tests.chaos.findings import report  # noqa: E402
+from tests.chaos.world import LEASE, World, until, world  # noqa: E402
 
 KILLS_PER_RUN = 2
 BACK_WITHIN = LEASE + 30  # seconds
@@ -178,7 +179,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else "-",
         "lease (s)": LEASE,
     }
-    sys.stdout.write(table(figures, kills=tally.kills, failures=failures))
+    sys.stdout.write(
+        report(
+            "T2",
+            unit="kills of a training worker",
+            tried=tally.kills,
+            failures=failures,
+            target="each run ends with one model; a worker is back within the lease + 30 s",
+            figures=figures,
+        )
+    )
     sys.stdout.write("".join(f"{line}\n" for line in tally.lost))
     return 1 if failures else 0
 

@@ -16,6 +16,15 @@ SHORT = {
     "break_broker": ("--rounds", "1", "--jobs", "2", "--seconds", "30"),
     "restart_postgresql": ("--restarts", "3"),
     "million_rows": ("--rows", "200000"),
+    "write_sqlite": ("--transactions", "200"),
+    "fill_disk": ("--points", "4"),
+    "reload_web": ("--reloads", "3", "--rounds", "2"),
+    "compare_answers": ("--requests", "4000"),
+    "fuzz_api": ("--cases", "500", "--bodies", "500"),
+    "slow_clients": ("--seconds", "15"),
+    "cold_start": ("--starts", "3"),
+    "activate_models": ("--activations", "6", "--broken", "2", "--clients", "8"),
+    "soak": ("--minutes", "4", "--warm-up", "1"),
 }
 PLANTED = {
     "kill_training": ("trust-newest", ("--kills", "12")),
@@ -24,6 +33,15 @@ PLANTED = {
     "break_broker": ("forget", ()),
     "restart_postgresql": ("fsync-off", ()),
     "million_rows": ("slurp", ()),
+    "write_sqlite": ("deferred", ()),
+    "fill_disk": ("no-checks", ("--points", "12")),
+    "reload_web": ("quit", ()),
+    "compare_answers": ("shared", ()),
+    "fuzz_api": ("careless", ()),
+    "slow_clients": ("no-proxy", ()),
+    "cold_start": ("hasty", ()),
+    "activate_models": ("mix", ()),
+    "soak": ("leak", ()),
 }
 
 

@@ -187,13 +187,6 @@ def csv_of(count: int, *, seed: int = 0, words: int = 12) -> bytes:
     return ("text\n" + "\n".join(reviews(count, seed=seed, words=words)) + "\n").encode()
 
 
-def table(figures: dict[str, Any], *, kills: int, failures: int) -> str:
-    """The figures, and the 95 % upper bound of a rate that was never seen to be above 0."""
-    bound = f"{min(1.0, 3 / kills):.3f}" if kills and not failures else "-"
-    lines = {**figures, "95 % upper bound of failing": bound}
-    return "\n".join(f"{name:46} {value}" for name, value in lines.items()) + "\n"
-
-
 def _answer(request: urllib.request.Request) -> dict[str, Any]:
     with urllib.request.urlopen(request, timeout=60) as response:
         answer: dict[str, Any] = json.loads(response.read())
