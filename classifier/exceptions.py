@@ -54,6 +54,10 @@ class InvalidText(ClassifierError):
     """The text cannot be rated."""
 
 
+class Overloaded(ClassifierError):
+    """More is asked than can be answered in time."""
+
+
 class ModelNotReady(ClassifierError):
     """No model can answer now: it is missing, broken or of the wrong kind."""
 

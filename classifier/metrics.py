@@ -24,6 +24,7 @@ BATCH = Histogram(
 )
 RATED = Counter("reviewsite_ratings", "Predictions by their rating.", ["rating"])
 PREDICTIONS = Counter("reviewsite_predictions", "Predictions kept.", ["source"])
+OVERLOADED = Counter("reviewsite_overloaded", "Requests refused as they had waited too long.")
 CACHE_HITS = Counter("reviewsite_cache_hits", "Texts answered from the cache.")
 CACHE_MISSES = Counter("reviewsite_cache_misses", "Texts that the model had to read.")
 INFERENCE = Histogram(

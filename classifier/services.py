@@ -13,6 +13,7 @@ from classifier.answers import answers
 from classifier.classification import Classification
 from classifier.keeping import keep
 from classifier.models import Prediction, text_digest
+from classifier.overload import require_room
 from classifier.predictor import holder
 from classifier.task import Task
 from classifier.text_language import language_of
@@ -59,6 +60,7 @@ def rate(
     Raises:
         WrongPair: the model reads pairs and there are none, or the other way round.
         ModelNotReady: no model can answer; nothing is kept.
+        Overloaded: the request has waited too long for its turn; nothing is kept.
     """
     return [rated.prediction for rated in rate_fully(texts, source=source, kept=kept, pairs=pairs)]
 
@@ -73,8 +75,9 @@ def rate_fully(
     """As `rate`, with the model's own outputs.
 
     Raises:
-        WrongPair, ModelNotReady: as `rate`.
+        WrongPair, ModelNotReady, Overloaded: as `rate`.
     """
+    require_room()
     predictor = holder.get()
     task = predictor.task
     task.require_pairs(pairs is not None)

@@ -408,6 +408,9 @@ CLASSIFIER_READ_CHARS = env.int("CLASSIFIER_READ_CHARS", default=20_000)
 CLASSIFIER_CACHE_SIZE = env.int("CLASSIFIER_CACHE_SIZE", default=10_000)
 #: CLASSIFIER_MAX_TEXTS: texts in one request
 CLASSIFIER_MAX_TEXTS = env.int("CLASSIFIER_MAX_TEXTS", default=64)
+#: CLASSIFIER_MAX_WAIT: seconds that a request may wait for its turn; later it is refused with 429,
+#:   for whoever sent it has likely given up; 0: no limit
+CLASSIFIER_MAX_WAIT = env.float("CLASSIFIER_MAX_WAIT", default=10.0)
 #: CLASSIFIER_EXPLAIN_COST: an explanation may take so many times as long as the rating, the
 #:   reading of the whole included; with more, more sentences are left out one by one, and fewer
 #:   texts explained in one request

@@ -10,6 +10,8 @@ from typing import Any
 
 from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
+from classifier.waiting import note_wait
+
 # Seconds that a worker with work for all its threads leaves a new connection to the others.
 # Connections stay where they were accepted: a worker that took all of a burst would keep them.
 PAUSE = 0.001
@@ -45,7 +47,12 @@ class Worker(ThreadWorker):
         left = self._pause_left()
         super().wait_for_and_dispatch_events(min(timeout, left) if left > 0 else timeout)
 
+    def enqueue_req(self, conn: Any) -> None:
+        conn.waits_since = time.monotonic()
+        super().enqueue_req(conn)
+
     def handle(self, conn: Any) -> Any:
+        note_wait(time.monotonic() - conn.waits_since)
         if not (conn.initialized or conn.data_ready or _has_data(conn.sock, LINGER)):
             return _DEFER  # the poller waits for it; gunicorn's own thread would, for 5 seconds
         kept = super().handle(conn)
@@ -53,6 +60,7 @@ class Worker(ThreadWorker):
             if not self.tpool._work_queue.empty():
                 self.enqueue_req(conn)
                 return _HANDED_ON
+            note_wait(0)
             kept = super().handle(conn)
         return kept
 

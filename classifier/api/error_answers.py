@@ -10,12 +10,12 @@ from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooMany
 from django.db import InterfaceError, OperationalError
 from django.http import UnreadablePostError
 
-from classifier import bulk_http, predictor
+from classifier import bulk_http, overload, predictor
 from classifier.api.refusals import Refusal
 from classifier.api.requests import InvalidField, InvalidRequest
 from classifier.bulk.errors import TableError
 from classifier.bulk_jobs.errors import BulkError
-from classifier.exceptions import ClassifierError, ModelNotReady
+from classifier.exceptions import ClassifierError, ModelNotReady, Overloaded
 from classifier.messages import message
 from classifier.uploads import UploadRefused, not_one_file
 
@@ -58,6 +58,8 @@ def error_answer(error: Exception) -> ErrorAnswer | None:
             return ErrorAnswer(400, error)
         case Refusal():
             return ErrorAnswer(error.status, error, headers=error.headers)
+        case Overloaded():
+            return ErrorAnswer(429, error, headers=_retry_after(overload.RETRY_SECONDS))
         case ModelNotReady():
             return ErrorAnswer(503, error, headers=_retry_after(predictor.RETRY_SECONDS))
         case UploadRefused() | TableError() | BulkError() | bulk_http.ResultNotThere():

@@ -29,6 +29,7 @@ STATUSES = {
     "BulkError": 400,
     "ResultNotThere": 409,
     "ModelNotReady": 503,
+    "Overloaded": 429,
     "Refusal": 0,
     "_unauthorized": 401,
 }

@@ -11,13 +11,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from classifier import recents
 from classifier.differences import differences
-from classifier.exceptions import ModelNotReady
+from classifier.exceptions import ModelNotReady, Overloaded
 from classifier.forms import CompareForm
 from classifier.models import Prediction
 from classifier.prediction_shown import ShownComparison, ShownPrediction
 from classifier.services import rate
 from classifier.task import WrongPair
 from classifier.views.private import private
+from classifier.views.review import status_of_refusal
 
 
 @private
@@ -35,10 +36,9 @@ def compare(request: HttpRequest) -> HttpResponse:
             [form.cleaned_data["first"], form.cleaned_data["second"]],
             source=Prediction.Source.FORM,
         )
-    except ModelNotReady as error:
-        return _page(request, {"form": form, "failure": error}, status=503)
-    except WrongPair as error:
-        return _page(request, {"form": form, "failure": error}, status=400)
+    except (ModelNotReady, Overloaded, WrongPair) as error:
+        status = status_of_refusal(error)
+        return _page(request, {"form": form, "failure": error}, status=status)
     recents.remember(request.session, [first, second], perf_counter() - started)
     return redirect("comparison", first.pk, second.pk)
 

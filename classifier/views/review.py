@@ -22,7 +22,7 @@ from classifier.bulk_http import status_of
 from classifier.bulk_jobs import submission
 from classifier.bulk_jobs.errors import BulkError
 from classifier.examples import EXAMPLES, example_text
-from classifier.exceptions import ClassifierError, InvalidText, ModelNotReady
+from classifier.exceptions import ClassifierError, InvalidText, ModelNotReady, Overloaded
 from classifier.forms import FeedbackForm, ReviewForm
 from classifier.labels import POSITIVE
 from classifier.messages import message
@@ -92,7 +92,7 @@ def _rate(request: HttpRequest) -> HttpResponse:
         if len(texts) > most_texts():
             return _rate_as_file(request, as_table(texts), _("reviews") + ".csv")
         return _answered(request, texts, form.cleaned_data["pairs"])
-    except (UploadRefused, TableError, BulkError, ModelNotReady, WrongPair) as error:
+    except (UploadRefused, TableError, BulkError, ModelNotReady, Overloaded, WrongPair) as error:
         return _refused(request, error, given)
 
 
@@ -142,6 +142,8 @@ def status_of_refusal(error: ClassifierError) -> int:
     match error:
         case ModelNotReady():
             return 503
+        case Overloaded():
+            return 429
         case WrongPair():
             return 400
     return status_of(error)

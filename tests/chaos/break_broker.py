@@ -88,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ):
         w.start("worker-bulk")
         w.start("beat", plant=PLANTS[options.plant])
+        w.rate_file("first.csv", csv_of(20))  # for which the worker imports what it needs
         visitor = Visitor(w)
         visitor.start()
         for round_ in range(options.rounds):

@@ -113,7 +113,7 @@ def test_a_worker_that_ends_waits_for_the_last_request_of_a_connection(answered:
     worker.poller, worker.nr_conns, worker.alive = selectors.DefaultSelector(), 1, False
     worker.keepalived_conns = deque()
     asked: list[TConn] = []
-    worker.enqueue_req = asked.append
+    worker.enqueue_req = asked.append  # type: ignore[assignment,method-assign]
     client, server = socket.socketpair()
     with worker.poller, client, server:
         connection = TConn(SimpleNamespace(keepalive=5), server, "", "")

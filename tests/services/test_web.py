@@ -1,8 +1,11 @@
+import json
 import os
 import shutil
 import signal
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -96,3 +99,34 @@ def test_preload_is_refused(tmp_path: Path, how: str) -> None:
     assert done.returncode == 1
     assert "gunicorn was started with --preload" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_more_than_can_be_answered_in_time_is_refused_at_once(
+    exported_model_dir: Path, tmp_path: Path
+) -> None:
+    body = json.dumps({"texts": [f"{'a good film and ' * 300}{number}" for number in range(40)]})
+    with Site.started(
+        tmp_path,
+        CLASSIFIER_MODEL=str(exported_model_dir),
+        CLASSIFIER_CACHE_SIZE="0",
+        CLASSIFIER_MAX_WAIT="0.2",
+    ) as site:
+
+        def ask(_: int) -> tuple[int, str | None]:
+            request = urllib.request.Request(
+                f"{site.url}/api/predict", body.encode(), {"Content-Type": "application/json"}
+            )
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    return answer.status, None
+            except urllib.error.HTTPError as error:
+                with error:
+                    return error.code, error.headers["Retry-After"]
+
+        with ThreadPoolExecutor(32) as executor:
+            answers = list(executor.map(ask, range(64)))
+        with urllib.request.urlopen(f"{site.url}/livez", timeout=10) as live:
+            assert live.status == 200
+
+    assert {status for status, _ in answers} == {200, 429}
+    assert all(int(after or 0) >= 1 for status, after in answers if status == 429)
