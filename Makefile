@@ -26,8 +26,9 @@ mlflow: $(VENV)/installed  ## Look at the runs: http://127.0.0.1:5000
 	@$(BIN)/mlflow ui --backend-store-uri sqlite:///$${VAR_DIR:-var}/mlflow.db
 
 test: $(VENV)/installed-dev  ## Run every test
-	@# Tests start hundreds of processes: bytecode that is kept spares each compiling the site.
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	@# Many tests wait, so three at once keep two cores busy. They start hundreds of processes:
+	@# bytecode that is kept spares each compiling the site.
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 chaos: $(VENV)/installed-dev  ## Kill workers, break services, fill disks, send nonsense: half an hour
 	@$(BIN)/python -m tests.chaos

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from classifier.artefact import STARTER, open_artefact
+from classifier.artefact import STARTER, open_artefact, require_no_code
 from classifier.card import card_of, languages_in
 from classifier.messages import message
 from classifier.starter import base as minilm
@@ -70,6 +70,25 @@ def find_base(config: BaseConfig, *, models_dir: Path) -> Base:
     return Base(source, name, config.base_revision)
 
 
+def _require_no_code(base: Base, revision: str) -> None:
+    """
+    Raises:
+        ModelNotReady: the settings of the model or of its tokenizer name code, or are no JSON.
+        OSError: they cannot be fetched.
+    """
+    from transformers.utils.hub import cached_file
+
+    for name in ("config.json", "tokenizer_config.json"):
+        file = cached_file(
+            base.source,
+            name,
+            revision=revision or None,
+            _raise_exceptions_for_missing_entries=False,
+        )
+        if file:
+            require_no_code(Path(file).parent, base.name)
+
+
 def open_base(
     base: Base, config: BaseConfig, **changed: Any
 ) -> "tuple[dict[str, Any], PreTrainedConfig, PreTrainedTokenizerBase]":
@@ -80,6 +99,7 @@ def open_base(
 
     Raises:
         ConfigError: there is no such model.
+        ModelNotReady: its settings would make a library run code that comes with it.
     """
     from transformers import AutoConfig, AutoTokenizer
 
@@ -88,6 +108,7 @@ def open_base(
         source["revision"] = config.base_revision
     try:
         require_on_hub(base.source, "model", revision=config.base_revision)
+        _require_no_code(base, config.base_revision)
         settings = AutoConfig.from_pretrained(**source, **changed)
     except (HubError, OSError, ValueError) as error:
         raise ConfigError(
