@@ -56,13 +56,20 @@ class Worker(ThreadWorker):
         if not (conn.initialized or conn.data_ready or _has_data(conn.sock, LINGER)):
             return _DEFER  # the poller waits for it; gunicorn's own thread would, for 5 seconds
         kept = super().handle(conn)
-        while kept is True and self.alive and _has_data(conn.sock, LINGER):
+        while kept is True and self._is_asked_again(conn):
             if not self.tpool._work_queue.empty():
                 self.enqueue_req(conn)
                 return _HANDED_ON
             note_wait(0)
             kept = super().handle(conn)
         return kept
+
+    def _is_asked_again(self, conn: Any) -> bool:
+        # What follows a body that nobody read has been taken from the socket with it: gunicorn
+        # lets the poller wait for it, until the connection is closed unanswered.
+        if conn.parser.unreader.buf.tell():
+            return True
+        return self.alive and _has_data(conn.sock, LINGER)
 
     def finish_request(self, conn: Any, fs: Any) -> None:
         kept = None if fs.cancelled() or fs.exception() else fs.result()

@@ -156,6 +156,20 @@ def test_who_came_before_the_end_is_answered_and_nobody_is_let_in_after(tmp_path
             connect(site)
 
 
+def test_a_request_that_came_with_a_body_that_nobody_read_is_answered(two_workers: Site) -> None:
+    host, port = urlsplit(two_workers.url).netloc.split(":")
+    refused = b"POST /process?1 HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nunread..."
+    after = b"GET /process?2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    with socket.create_connection((host, int(port)), timeout=30) as client:
+        client.sendall(refused + after)
+        said = b""
+        while piece := client.recv(4096):
+            said += piece
+
+    assert said.count(b"HTTP/1.1 200") == 2
+    assert said.endswith(b" 2")
+
+
 def test_a_client_that_closes_or_says_nothing_harms_nobody(two_workers: Site) -> None:
     with ExitStack() as stack:
         for _ in range(40):
