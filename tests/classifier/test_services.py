@@ -27,8 +27,9 @@ def test_what_the_model_said_is_kept(served_model: Path) -> None:
     assert kept.text_sha256 == text_digest("a lovely film")
     assert kept.text_purged_at is None
     assert kept.label == said.label == "POSITIVE"
-    assert kept.score == pytest.approx(said.score)
-    assert kept.positive_probability == pytest.approx(said.positive_probability)
+    # torch adds up in another order when it likes.
+    assert kept.score == pytest.approx(said.score, rel=1e-4)
+    assert kept.positive_probability == pytest.approx(said.positive_probability, rel=1e-4)
     assert kept.rating == confidence_rating(said.sentiment.positive_probability)
     assert kept.windows == 1
     assert kept.truncated is False

@@ -43,6 +43,7 @@ def told_twice(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Any, Any]
 
 
 def _post(body: str, headers: dict[str, str]) -> Any:
+    headers = {"X-Request-ID": "the-same", **headers}  # else each would get one of its own
     return Client().post("/api/predict", body, content_type=JSON, headers=headers)
 
 

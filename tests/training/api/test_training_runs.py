@@ -110,7 +110,8 @@ def test_a_list_takes_as_many_queries_for_many_runs_as_for_one(
 ) -> None:
     for number in range(5):
         run(f"run-{number}")
-    with django_assert_num_queries(5):  # the user, two of permissions, the count, the runs
+    # The failed logins, the user, two of permissions, the count, the runs
+    with django_assert_num_queries(6):
         api.get(URL)
 
 
