@@ -60,7 +60,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[dict[str, str | None]]:
         try:
             yield {
                 "DATABASE_URL": f"{server.rpartition('/')[0]}/{name}",
-                "SECRET_KEY": "a key of this test alone, which is long enough for anybody who looks",
+                "SECRET_KEY": "a key of this test alone, which is long enough for anybody",
                 "ALLOWED_HOSTS": "127.0.0.1",
             }
         finally:
