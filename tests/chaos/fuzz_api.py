@@ -202,6 +202,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "WEB_CONCURRENCY": "2",
                 "LOG_LEVEL": "ERROR",
             }
+            # Addresses of any length come through, as nginx is who refuses long ones.
+            variables["GUNICORN_CMD_ARGS"] = "--limit-request-line 0"
             if database == "PostgreSQL":
                 variables["DATABASE_URL"] = stack.enter_context(own_postgresql()).url
                 variables |= {"SECRET_KEY": "guards nothing " * 5, "ALLOWED_HOSTS": "127.0.0.1"}
