@@ -45,9 +45,13 @@ def small_disk(place: Path) -> Iterator[None]:
 def fill(place: Path, rest: int) -> Path:
     """Take all room of the file system but `rest` bytes; the file to be removed."""
     ballast = place / "ballast"
-    free = os.statvfs(place).f_bavail * os.statvfs(place).f_frsize
     with ballast.open("wb") as out:
-        os.posix_fallocate(out.fileno(), 0, max(1, free - rest))
+        while (free := os.statvfs(place).f_bavail * os.statvfs(place).f_frsize) > rest:
+            try:
+                os.posix_fallocate(out.fileno(), 0, free - rest)
+                break
+            except OSError:  # the run has written meanwhile: there is less to take
+                continue
     return ballast
 
 
