@@ -2,7 +2,7 @@
 
 A worker has one queue, in order of arrival. It is full when the request at its head has waited for
 CLASSIFIER_MAX_WAIT seconds: whoever asked has likely given up, and to rate it would make all behind
-it wait as long. A refusal costs a part of a rating, so that the queue is soon short again.
+it wait as long. A refusal reads no text, so that the queue is soon short again.
 """
 
 from django.conf import settings

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -57,61 +58,87 @@ print(json.dumps([locked, seconds]))
 """
 
 
+@dataclass(frozen=True)
+class Written:
+    """What came of processes that wrote at once."""
+
+    locked: int
+    """Transactions that failed with "database is locked"."""
+    missing: int
+    """Rows that were written and are not there."""
+    seconds: tuple[float, ...]
+    """That each transaction took."""
+
+
+def write_at_once(
+    folder: Path, *, processes: int, transactions: int, plant: str = "none"
+) -> Written:
+    """Let processes read and write in the database of a site in `folder`, so often each."""
+    site = Site.prepared(folder)
+    code = WRITE.format(transactions=transactions, plant=PLANTS[plant])
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env=site.environment,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for _ in range(processes)
+    ]
+    for writer in writers:
+        assert writer.stdout
+        if writer.stdout.readline() != "ready\n":
+            raise RuntimeError("A writer did not start.")
+    for writer in writers:  # all at once, not as each has started
+        assert writer.stdin
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    said = [json.loads(writer.communicate(timeout=1800)[0]) for writer in writers]
+    counted = site.manage(
+        *("shell", "--no-imports", "--command"),
+        "from classifier.models import Prediction; print(Prediction.objects.count())",
+    )
+    locked = sum(one for one, _ in said)
+    return Written(
+        locked=locked,
+        missing=processes * transactions - locked - int(counted),
+        seconds=tuple(took for _, seconds in said for took in seconds),
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--processes", type=int, default=8)
     parser.add_argument("--transactions", type=int, default=1000, help="of each process")
     parser.add_argument("--plant", choices=sorted(PLANTS), default="none")
     options = parser.parse_args(arguments)
-    code = WRITE.format(transactions=options.transactions, plant=PLANTS[options.plant])
     with tempfile.TemporaryDirectory(prefix="write-sqlite-") as directory:
-        site = Site.prepared(Path(directory))
-        writers = [
-            subprocess.Popen(
-                [sys.executable, "-c", code],
-                cwd=ROOT,
-                env=site.environment,
-                text=True,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-            )
-            for _ in range(options.processes)
-        ]
-        for writer in writers:
-            assert writer.stdout
-            if writer.stdout.readline() != "ready\n":
-                raise RuntimeError("A writer did not start.")
-        said = []
-        for writer in writers:  # all at once, not as each has started
-            assert writer.stdin
-            writer.stdin.write("go\n")
-            writer.stdin.flush()
-        for writer in writers:
-            said.append(json.loads(writer.communicate(timeout=1800)[0]))
-        counted = site.manage(
-            *("shell", "--no-imports", "--command"),
-            "from classifier.models import Prediction; print(Prediction.objects.count())",
+        written = write_at_once(
+            Path(directory),
+            processes=options.processes,
+            transactions=options.transactions,
+            plant=options.plant,
         )
-    tried = options.processes * options.transactions
-    locked = sum(one for one, _ in said)
-    missing = tried - locked - int(counted)
-    slowest = float(np.percentile([took for _, seconds in said for took in seconds], 99))
+    slowest = float(np.percentile(written.seconds, 99))
+    failures = written.locked + written.missing + (slowest > SLOWEST)
     sys.stdout.write(
         report(
             "T7",
             unit="transactions",
-            tried=tried,
-            failures=locked + missing + (slowest > SLOWEST),
+            tried=options.processes * options.transactions,
+            failures=failures,
             target="none locked, none lost; slowest hundredth within 50 ms",
             figures={
                 "processes": options.processes,
-                "database is locked": locked,
-                "rows missing": missing,
+                "database is locked": written.locked,
+                "rows missing": written.missing,
                 "slowest hundredth, ms": f"{slowest * 1000:.1f}",
             },
         )
     )
-    return 1 if locked or missing or slowest > SLOWEST else 0
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":
