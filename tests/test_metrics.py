@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from classifier import metrics
 from classifier.models import BulkJob, Worker
 from classifier.predictor import holder
 from classifier.workers import give_sign
@@ -130,3 +131,10 @@ def test_a_request_is_counted_by_its_route_and_not_by_its_address(
     assert count("/api/predict", "POST", 503) == absent + 2
     client.generic("BREW", "/nowhere")
     assert count("other", "other", 404) == 1
+
+
+def test_methods_of_any_name_take_no_memory() -> None:
+    counted = {id(metrics.request_seconds("/", f"METHOD{number}", 405)) for number in range(50)}
+
+    assert len(counted) == 1
+    assert id(metrics.request_seconds("/", "GET", 405)) not in counted
