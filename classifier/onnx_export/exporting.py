@@ -1,4 +1,4 @@
-"""The export, in order: graph, equalization, ONNX, int8, verification, and only then its place."""
+"""The export: graph, outliers apart, ONNX, int8, verification, and only then its place."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,6 @@ from classifier.model_files import (
     metrics_of,
     revisions_of,
 )
-from classifier.onnx_export.equalization import equalize
 from classifier.onnx_export.graphs import (
     FirstTokenGraph,
     NotExportable,
@@ -37,6 +36,7 @@ from classifier.onnx_export.graphs import (
     graph_of,
     reads_types,
 )
+from classifier.onnx_export.outliers import IN_FLOATS, set_outliers_apart
 from classifier.onnx_export.sample_texts import sample_texts
 from classifier.onnx_export.verification import Verification, verify
 
@@ -135,7 +135,7 @@ def _write_graph(engine: TransformersEngine, path: Path) -> None:
         graph = graph_of(engine.model)
         inputs = _inputs(engine)
         if isinstance(graph, FirstTokenGraph):
-            equalize(graph, inputs)
+            set_outliers_apart(graph, inputs)
         if engine.reads_stars:
             graph = StarGraph(
                 graph, engine.labels
@@ -152,7 +152,7 @@ def _write_graph(engine: TransformersEngine, path: Path) -> None:
             custom_opsets={"com.microsoft": 1},
             dynamo=False,
         )
-        quantize(plain, path, kept=_last_product(plain))
+        quantize(plain, path, kept=_products_in_floats(plain))
     except (NotExportable, RuntimeError, TypeError, ValueError, KeyError) as error:
         # The tracer and its passes raise any of these for operators that they do not know.
         raise ExportRefused(
@@ -163,14 +163,14 @@ def _write_graph(engine: TransformersEngine, path: Path) -> None:
         ) from error
 
 
-def quantize(plain: Path, path: Path, *, kept: str = "") -> None:
+def quantize(plain: Path, path: Path, *, kept: Sequence[str] = ()) -> None:
     """Write a float graph with the weights of its matrix products in 7 bits, one range a channel.
 
     With 8, processors without VNNI would either cut sums of two products off at 16 bits, which
     changes twice as many labels, or take a seventh longer.
 
     Args:
-        kept: name of a product that stays as it is.
+        kept: names of the products that stay as they are.
     """
     quantize_dynamic(
         plain,
@@ -180,20 +180,24 @@ def quantize(plain: Path, path: Path, *, kept: str = "") -> None:
         reduce_range=True,
         op_types_to_quantize=["MatMul"],
         # A Gemm becomes a MatMul of another name first.
-        nodes_to_exclude=[kept, f"{kept}_MatMul"] if kept else [],
+        nodes_to_exclude=[*kept, *(f"{name}_MatMul" for name in kept)],
         # Types are not inferred behind ONNX Runtime's own attention; all there are floats.
         extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
     )
 
 
-def _last_product(path: Path) -> str:
-    """Name of the last layer's product, which gives labels and stars alike.
+def _products_in_floats(path: Path) -> list[str]:
+    """Names of the products that are not quantized: of outlier channels, and those of the head.
 
-    It reads one vector a text, so bits saved there save no time, and ten ratings are told apart
-    by less than two labels are.
+    The head is what comes behind the last norm, and gives labels and stars alike. It reads one
+    vector a text, so bits saved there save no time.
     """
-    nodes = onnx.load(path, load_external_data=False).graph.node
-    return next((one.name for one in reversed(nodes) if one.op_type in {"Gemm", "MatMul"}), "")
+    nodes = list(onnx.load(path, load_external_data=False).graph.node)
+    norms = [index for index, one in enumerate(nodes) if one.op_type == "LayerNormalization"]
+    head = norms[-1] if norms else len(nodes)
+    products = [(i, one.name) for i, one in enumerate(nodes) if one.op_type in {"Gemm", "MatMul"}]
+    found = [name for index, name in products if index > head or IN_FLOATS in name]
+    return found or [name for _, name in products[-1:]]
 
 
 def _inputs(engine: TransformersEngine) -> list[tuple[Tensor, ...]]:

@@ -73,7 +73,7 @@ class FirstTokenGraph(nn.Module):
         self.model = model  # the owner of all the parts' weights, of which unused ones are left out
         self.embeddings = embeddings
         self.layers = layers
-        self.equalized = nn.ModuleList()  # parts that took the place of the model's
+        self.apart = nn.ModuleList()  # parts that took the place of the model's
         self._heads = heads
         self._head = head
 

@@ -19,7 +19,6 @@ from classifier.engines.onnx_runtime import session_options
 from classifier.exceptions import ModelNotReady
 from classifier.model_files import GRAPH, GRAPH_WEIGHTS, METRICS, revision_of
 from classifier.onnx_export import ExportRefused, export_model, exporting
-from classifier.onnx_export.equalization import equalize
 from classifier.onnx_export.exporting import quantize
 from classifier.onnx_export.graphs import (
     FirstTokenGraph,
@@ -28,6 +27,7 @@ from classifier.onnx_export.graphs import (
     graph_of,
     reads_types,
 )
+from classifier.onnx_export.outliers import IN_FLOATS, set_outliers_apart
 from classifier.onnx_export.sample_texts import sample_texts
 from classifier.onnx_export.verification import Verification, verify
 from classifier.predictor import load_predictor
@@ -108,23 +108,51 @@ def test_labels_and_stars_come_out_apart(family: str) -> None:
     torch.testing.assert_close(stars, expected[:, 2:], atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_equalization_changes_no_logit(family: str) -> None:
-    model = classifier_of(family)
+def add_outliers(model: Any) -> None:
+    """One channel between the feed-forward maps of each layer becomes far larger than others."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if name.endswith("LayerNorm.weight") or "layer_norm.weight" in name:
-                parameter[3] = 40.0  # an outlier channel
+            if name.endswith(("intermediate.dense.bias", "ffn.lin1.bias")):
+                parameter[3] += 60.0
+            elif (
+                name.endswith(("output.dense.weight", "ffn.lin2.weight"))
+                and "attention" not in name
+            ):
+                parameter[:, 3] /= 60.0
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_outliers_set_apart_change_no_logit(family: str) -> None:
+    model = classifier_of(family)
+    add_outliers(model)
     graph = graph_of(model)
     assert isinstance(graph, FirstTokenGraph)
     tokens = torch.tensor([[5, 9, 11, 6, 20, 21]])
     inputs = (tokens, torch.zeros_like(tokens)) if reads_types(model) else (tokens,)
 
-    equalize(graph, [inputs])
+    set_outliers_apart(graph, [inputs])
 
-    assert len(graph.equalized) >= 3
+    assert len(graph.apart) >= SIZES["num_hidden_layers"]
     found, expected = logits_of(graph, model, [5, 9, 11, 6, 20], [0] * 5)
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_outliers_cost_a_graph_less_where_they_are_apart(
+    tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = Path(shutil.copytree(tiny_model_dir, tmp_path / "model"))
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(directory)
+    add_outliers(model)
+    model.save_pretrained(directory)
+
+    apart = export_model(directory)
+    products = onnx.load(directory / "onnx" / "model_int8.onnx").graph.node
+    monkeypatch.setattr(exporting, "set_outliers_apart", lambda *_: None)
+    together = export_model(directory)
+
+    floats = [one.name for one in products if one.op_type == "MatMul" and IN_FLOATS in one.name]
+    assert len(floats) >= model.config.num_hidden_layers
+    assert apart.mean_probability_difference < together.mean_probability_difference / 2
 
 
 def test_another_architecture_is_exported_whole(tiny_model_dir: Path, tmp_path: Path) -> None:
