@@ -11,9 +11,10 @@ from classifier.exceptions import ModelNotReady
 from classifier.models.api_keys import KEY_CHOICES
 from classifier.rating_file import CHOICES
 from classifier.text_language import is_available
+from reviewsite.commands import CONFIGURATION
 
 
-@register()
+@register(CONFIGURATION)
 def limits_are_consistent(**kwargs: Any) -> list[CheckMessage]:
     limits = {
         name: getattr(settings, name)
@@ -40,7 +41,7 @@ def limits_are_consistent(**kwargs: Any) -> list[CheckMessage]:
     return found
 
 
-@register()
+@register(CONFIGURATION)
 def engine_device_and_rating_are_known(**kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
@@ -57,7 +58,7 @@ def engine_device_and_rating_are_known(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(CONFIGURATION)
 def access_is_clear(**kwargs: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     if settings.API_KEYS not in KEY_CHOICES:
@@ -74,7 +75,7 @@ def access_is_clear(**kwargs: Any) -> list[CheckMessage]:
             hint="0 is for none.",
             id="classifier.E006",
         )
-        for name in ("RATE_LIMIT", "NUM_PROXIES")
+        for name in ("RATE_LIMIT", "NUM_PROXIES", "TRAINING_RATE_LIMIT")
         if getattr(settings, name) < 0
     ]
     return found

@@ -6,9 +6,10 @@ from textwrap import fill, indent
 from typing import Any, ClassVar, Generic, TypeVar
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from classifier.exceptions import ModelNotReady
+from reviewsite.commands import SiteCommand
 from training.config import ConfigError, Sections, with_overrides
 from training.learning.distribution import leave, process_count
 from training.management.flags import add_flags, given_flags
@@ -18,7 +19,7 @@ from training.runs.records import recorded_config
 Config = TypeVar("Config", bound=Sections)
 
 
-class RunCommand(BaseCommand, Generic[Config]):
+class RunCommand(SiteCommand, Generic[Config]):
     """A command whose flags are the parameters of a run: all of them, or single ones of a recipe.
 
     Attributes:

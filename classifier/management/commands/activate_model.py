@@ -3,14 +3,15 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from classifier.exceptions import ClassifierError
 from classifier.versions.activation import activate, find_version, roll_back
 from classifier.versions.answers import set_shadow
+from reviewsite.commands import SiteCommand
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = (
         "Activates a model in every web and worker process, without a restart: it is registered, "
         "checked, and taken over within seconds. A broken one is refused, and nothing changes."

@@ -4,12 +4,13 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from reviewsite.backup import BackupError, back_up
+from reviewsite.commands import SiteCommand
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = (
         "Writes database, models, runs and pseudo-labelled texts to one archive with a manifest of "
         "sizes and SHA-256, while the site runs. It holds texts and password hashes; the key that "

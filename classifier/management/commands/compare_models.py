@@ -3,16 +3,17 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from classifier.exceptions import ClassifierError
 from classifier.versions.activation import find_version, in_service
 from classifier.versions.answers import rate_frozen
 from classifier.versions.comparison import Comparison, compare
 from classifier.versions.gate import judge
+from reviewsite.commands import SiteCommand
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = (
         "Lets a model and the one in service rate the frozen verdicts, prints how they differ, and "
         "whether the model passes the gate; exit status 1 where it does not."

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from reviewsite.catalogue import compile_all
+from reviewsite.commands import SiteCommand
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = "Compiles the catalogues of translations under locale/, for the site to read."
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -4,14 +4,15 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from classifier.artefact import open_artefact
 from classifier.exceptions import ModelNotReady
 from classifier.model_files import GRAPH
+from reviewsite.commands import SiteCommand
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = (
         f"Writes {GRAPH} into a model's directory, verified against the model itself. Workers "
         "that are started afterwards serve it."

@@ -4,14 +4,15 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from classifier.exceptions import ClassifierError
 from classifier.models import Verdict
 from classifier.review.exporting import FORMATS, export_verdicts
+from reviewsite.commands import SiteCommand
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = (
         "Writes every verdict with its prediction into a file: "
         f"{', '.join(FORMATS)}. import_verdicts reads it again, here or elsewhere."

@@ -9,9 +9,10 @@ from django.core.management.base import BaseCommand, CommandError
 
 from classifier.exceptions import ClassifierError
 from classifier.review.importing import Columns, Imported, import_verdicts
+from reviewsite.commands import SiteCommand
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = (
         "Takes each row of a labelled file (CSV, TSV, JSONL, XLSX, Parquet) as a verdict on the "
         "prediction of its text; a text that is not known is rated first."

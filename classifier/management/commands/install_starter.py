@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from classifier.exceptions import ModelNotReady
 from classifier.starter import installer
+from reviewsite.commands import SiteCommand
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def _quiet_libraries() -> Iterator[None]:
         logging.set_verbosity(verbosity)
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = "Puts the bundled adapter on its base model, once; without --verbosity 2 silent if done."
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -3,12 +3,12 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
 
 from classifier.models import ModelVersion
+from reviewsite.commands import SiteCommand
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = "Lists the model versions: name@revision, status, since when, and from where."
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -3,12 +3,13 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from reviewsite.catalogue import LANGUAGES, catalogue_of, read, renew, renewed
+from reviewsite.commands import SiteCommand
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = "Brings the catalogues under locale/ up to date with the code, and lists what is left."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -5,18 +5,19 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from classifier.api.predict import prediction_answer
 from classifier.exceptions import InvalidText, ModelNotReady
 from classifier.models import Prediction
 from classifier.services import rate, review_text
 from classifier.task import WrongPair
+from reviewsite.commands import SiteCommand
 
 CHUNK = 32  # texts rated and kept at once
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = "Rates a text or each line of a file; a bad line is named and the rest goes on."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

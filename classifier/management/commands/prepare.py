@@ -8,10 +8,10 @@ from typing import Any
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
 
 from classifier.artefact import STARTER
 from reviewsite.catalogue import LANGUAGES, is_compiled
+from reviewsite.commands import SiteCommand
 
 WELCOME = """
 Reviewsite starts now; in some seconds it answers here (Ctrl-C stops it):
@@ -22,7 +22,7 @@ Reviewsite starts now; in some seconds it answers here (Ctrl-C stops it):
 """
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = "Makes database, translations, static files and starter ready. Quick where they are."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import django
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, OutputWrapper
+from django.core.management.base import CommandError, OutputWrapper
 from django.db import transaction
 
 from classifier.bulk.chunks import Chunk, chunks
@@ -35,13 +35,14 @@ from classifier.jobs.progress import Progress
 from classifier.messages import message
 from classifier.models import BulkJob, ModelVersion, Prediction, text_digest
 from classifier.predictor import Predictor, holder
+from reviewsite.commands import SiteCommand
 
 BAR = 40  # characters of the longest bar
 PROGRESS_SECONDS = 0.5
 _KEPT_ROWS = uuid.UUID("6b4cde9a-2c0f-4c52-9b0e-6a8f0a3d5f4e")
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = (
         "Rates a table (CSV, TSV, JSONL, XLSX) and writes it with label, score, rating, "
         "its interval and error of each row. Started again after it was killed, it goes on where "

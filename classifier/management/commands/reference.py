@@ -4,13 +4,12 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from classifier.api.error_sources import ROOT
 from classifier.management.reference import reference
+from reviewsite.commands import SiteCommand
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = (
         "Writes docs/reference (the API's schema, errors, settings, commands) and the catalogue of "
         "errors from the code."

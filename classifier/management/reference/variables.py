@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from classifier.api.error_sources import ROOT
+from reviewsite.secret_files import NAMES
 
 FILES = ("reviewsite/settings.py", "reviewsite/gunicorn.py")
 HEAD = """# Settings
@@ -18,6 +19,10 @@ Made by `manage.py reference` from the comments in `reviewsite/settings.py` and
 `reviewsite/gunicorn.py`. All are variables of the environment; with none set the site is safe and
 for this machine alone. Setting `DATABASE_URL` or `ALLOWED_HOSTS` makes it a deployment: then
 `SECRET_KEY` is demanded and HTTPS is expected. What is on or off takes `true` or `false`.
+
+A secret may stand in a file, as containers have it mounted: `SECRET_KEY_FILE` says where that of
+`SECRET_KEY` is. So may {secrets}.
+The file has it as its one line, and is read when a process starts.
 """
 ELSEWHERE = {
     "HF_ENDPOINT": ("the Hub", "address of another Hub"),
@@ -59,7 +64,9 @@ def page() -> str:
         ValueError: a variable is read and not described, or described and not read, or its
             default is worked out and not told.
     """
-    lines = [HEAD.rstrip()]
+    others = [f"`{name}`" for name in NAMES if name != "SECRET_KEY"]
+    secrets = f"{', '.join(others[:-1])} and {others[-1]}"
+    lines = [HEAD.rstrip().format(secrets=secrets)]
     section = ""
     for file in FILES:
         source = (ROOT / file).read_text(encoding="utf-8")

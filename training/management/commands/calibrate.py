@@ -4,13 +4,14 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from classifier.artefact import Artefact, open_artefact
 from classifier.engines import KINDS
 from classifier.exceptions import ModelNotReady
 from classifier.model_store import artefact_of
 from classifier.models import ModelVersion
+from reviewsite.commands import SiteCommand
 from training.config import ConfigError, DataConfig
 
 OF_DATA = (
@@ -19,7 +20,7 @@ OF_DATA = (
 )
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = (
         "Makes a new model out of one: its probabilities and ratings are fitted to the verdicts of "
         "reviewers, or to a data set that it was not trained on. The model itself stays."

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from classifier.artefact import Artefact, open_artefact
 from classifier.engines import KINDS
@@ -14,10 +14,11 @@ from classifier.exceptions import ModelNotReady
 from classifier.model_files import METRICS, PICTURES, metrics_of
 from classifier.rating_file import read_rating_file
 from classifier.windows import RULES
+from reviewsite.commands import SiteCommand
 from training.config import ConfigError, DataConfig
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = "Measures a model on the labelled rows of a data set; every row counts."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

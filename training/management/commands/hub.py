@@ -3,11 +3,13 @@
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.template.defaultfilters import filesizeformat
 
+from reviewsite.commands import SiteCommand
 
-class Command(BaseCommand):
+
+class Command(SiteCommand):
     help = "Finds models and data sets on the Hub (HF_ENDPOINT)."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from classifier.exceptions import ModelNotReady
+from reviewsite.commands import SiteCommand
 from training.config import ConfigError, DataConfig, ModelConfig
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 SHOWN_LABELS = 40
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = (
         "Shows a data set as it is: rows, labels, lengths, examples, duplicates within and "
         "across splits, and the first rows that training would refuse."

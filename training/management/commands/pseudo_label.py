@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from classifier.engines import KINDS
 from classifier.exceptions import ModelNotReady
+from reviewsite.commands import SiteCommand
 from training.config import ConfigError, DataConfig
 from training.data.pseudo_rows import ROWS
 from training.recipes import load_recipe
@@ -26,7 +27,7 @@ NOT_READ = {"train_rows", "test_rows", "text_pair_column", "replay_dataset", "re
 DATA = [item for item in fields(DataConfig) if item.name not in NOT_READ]
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = (
         "Labels the texts of a split or file that nobody labelled: with the probabilities of "
         "several models together, which finetune then learns from. Started again with --resume "

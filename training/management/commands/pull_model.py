@@ -4,12 +4,13 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from classifier.exceptions import ModelNotReady
+from reviewsite.commands import SiteCommand
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = (
         "Fetches a text classifier from the Hub, once: safetensors only, every file verified. "
         "HF_ENDPOINT is the Hub; HF_TOKEN opens private repositories."

@@ -3,13 +3,14 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from classifier.exceptions import ClassifierError
 from classifier.management.commands.import_verdicts import account, report
+from reviewsite.commands import SiteCommand
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = (
         "Fetches a data set that push_verdicts has pushed, every file verified, and takes each row "
         "as a verdict, as import_verdicts does. HF_ENDPOINT is the Hub; HF_TOKEN opens private "

@@ -8,19 +8,20 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from classifier import purging
 from classifier.exceptions import InvalidText
 from classifier.models import Prediction, PredictionQuerySet, text_digest
 from classifier.texts import clean_review_text
+from reviewsite.commands import SiteCommand
 from training.verdicts.snapshots import purge_snapshots
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = (
         "Deletes texts from predictions, from files of reviews that hold them, and from the data "
         "that runs on this host keep. Digests, scores and verdicts stay."

@@ -4,13 +4,14 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from classifier.artefact import open_artefact
 from classifier.exceptions import ModelNotReady
+from reviewsite.commands import SiteCommand
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = (
         "Pushes a model with its card to the Hub, in one commit, into a private repository. "
         "HF_TOKEN is the token, HF_ENDPOINT the Hub."

@@ -5,15 +5,16 @@ from argparse import ArgumentParser, ArgumentTypeError
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
 from classifier.exceptions import ClassifierError
 from classifier.models import Verdict
+from reviewsite.commands import SiteCommand
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = (
         "Pushes every verdict with its text to the Hub, as a data set with a train and a test "
         "split, in one commit, into a private repository. HF_TOKEN is the token, HF_ENDPOINT the "

@@ -14,10 +14,12 @@ from django.db import InterfaceError, OperationalError
 
 from classifier.jobs import Claim
 from reviewsite.logs import request_id
+from reviewsite.time_limits import limit_worker
 from training.jobs import DATABASE_AWAY, REQUEST_ID
 from training.jobs.parent import die_with
 from training.models import TrainingRun
 
+LOOK_SECONDS = 300.0  # each look for room by --next costs the start of a process
 NICENESS = 5  # a site on the same machine answers first
 
 
@@ -38,6 +40,7 @@ class Command(BaseCommand):
         parser.add_argument("--parent", type=int, help="process that this one ends with")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        limit_worker()
         if options["next"]:
             if options["run"]:
                 raise CommandError("Give either a run or --next.")
@@ -69,10 +72,12 @@ class Command(BaseCommand):
         """As a worker of the queue `training`, for one run: SIGTERM saves a checkpoint first."""
         from classifier.jobs import shutdown
         from classifier.workers import Signs
+        from training.jobs.pausing import resume_where_there_is_room
         from training.jobs.supervision import supervise
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, shutdown.ask)
+        resume_where_there_is_room(again_after=LOOK_SECONDS)
         claim = TrainingRun.objects.claim_next()
         if claim is None:
             self.stdout.write("No run waits.")
