@@ -109,6 +109,7 @@ class RedisCounter:
             socket_connect_timeout=ANSWER_SECONDS,
             socket_timeout=ANSWER_SECONDS,
             retry=Retry(NoBackoff(), 0),
+            **settings.REDIS_TLS,
         )
         self._script = client.register_script(SCRIPT)
         self._error = redis.RedisError

@@ -15,7 +15,7 @@ from classifier.messages import message_of, told
 
 
 class StrictJSONParser(JSONParser):
-    """JSON as RFC 8259 has it; no NaN or Infinity, no key twice, no nesting beyond Python's."""
+    """JSON as RFC 8259 has it; no NaN or Infinity, no key twice, not nested too deep."""
 
     def parse(
         self,
@@ -26,7 +26,7 @@ class StrictJSONParser(JSONParser):
         _refuse_other_charsets(media_type)
         try:
             return strict_json(stream.read())
-        except (ValueError, RecursionError) as error:  # JSON and Unicode errors are ValueErrors
+        except ValueError as error:  # as JSON and Unicode errors are
             raise ParseError(told(message_of(error))[:200]) from error
 
 

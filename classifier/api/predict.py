@@ -150,7 +150,7 @@ def plain_answer(request: HttpRequest) -> HttpResponse | None:
         asked = rating_request(strict_json(request.body))
     except ANSWERED as error:
         return _refusal(request, error)
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
     try:
         return _json(answer(asked), headers=headers)

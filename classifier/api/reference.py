@@ -84,10 +84,10 @@ def reference() -> Reference:
 
 def english_schema() -> Any:
     """The OpenAPI schema of this code, of plain lists and objects."""
-    from drf_spectacular.generators import SchemaGenerator
+    from classifier.api.schema import OneAtATime
 
     with translation.override("en"):
-        made = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+        made = OneAtATime().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     return json.loads(json.dumps(made, default=str))
 
 

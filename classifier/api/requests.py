@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.http import QueryDict
 
+from classifier import nesting
 from classifier.exceptions import ClassifierError, InvalidText
 from classifier.explanation.contributions import METHODS, OCCLUSION
 from classifier.messages import counted, message
@@ -53,10 +54,24 @@ def strict_json(body: bytes) -> Any:
     """JSON as RFC 8259 has it; no NaN or Infinity, no key twice.
 
     Raises:
-        ValueError, RecursionError: it is not that.
+        ValueError: it is not that.
+        InvalidRequest: it is nested deeper than `nesting.MOST`.
     """
+    text = body.decode("utf-8")
+    if levels := nesting.levels_beyond(text):
+        raise InvalidRequest(
+            code="json_too_deep",
+            rule=message(
+                "JSON may have {most} levels of lists and objects, one in the other, at most.",
+                most=nesting.MOST,
+            ),
+            value=counted("{count} level", "{count} levels", count=levels),
+            remedy=message(
+                "Send what it is about without the levels around it; /api/docs shows how."
+            ),
+        )
     return json.loads(
-        body.decode("utf-8"),
+        text,
         parse_constant=_refuse_constant,
         object_pairs_hook=_refuse_repeated_keys,
     )

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NoReturn
 
+from classifier import nesting
 from classifier.bulk.encoding import detect_encoding
 from classifier.bulk.limits import MAX_COLUMNS, MAX_RECORD_CHARS
 from classifier.bulk.table import EMPTY_ROW, LONG_ROW, Row, Table, column_names, empty_table
@@ -46,6 +47,13 @@ _decode = json.JSONDecoder(
 
 def parse_line(line: str) -> tuple[dict[str, Any], str | None]:
     """The object on a line, or an empty one and what is wrong with the line."""
+    if levels := nesting.levels_beyond(line):
+        return {}, message(
+            "A line may have {most} levels of lists and objects, one in the other, at most. "
+            "Found: {found:,}.",
+            most=nesting.MOST,
+            found=levels,
+        )
     try:
         read = _decode(line)
     except json.JSONDecodeError as error:
@@ -56,13 +64,8 @@ def parse_line(line: str) -> tuple[dict[str, Any], str | None]:
         )
     except _Refused as error:
         return {}, message("A line must be strict JSON. Found: {found}.", found=error.args[0])
-    except (ValueError, RecursionError):  # an integer of thousands of digits; thousands of [
-        return (
-            {},
-            message(
-                "A line must be JSON that can be read. Found: numbers too long or lists too deep."
-            ),
-        )
+    except ValueError:  # an integer of thousands of digits
+        return {}, message("A line must be JSON that can be read. Found: a number too long.")
     if not isinstance(read, dict):
         return {}, message("A line must be an object. Found: {found}.", found=json_type(read))
     if len(read) > MAX_COLUMNS:
