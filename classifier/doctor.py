@@ -103,5 +103,12 @@ def jobs() -> Finding:
             f"{waiting} jobs have waited for more than {WAITS_LONG / 60:.0f} minutes",
             "Start more workers of their queue, or look at why the others stand still.",
         )
+    paused = [each for kind in kinds for each in kind.objects.filter(status=kind.Status.PAUSED)]
+    if paused:
+        return warning(
+            f"{len(paused)} jobs are paused, such as {paused[0]._meta.verbose_name} {paused[0]}: "
+            f"{paused[0].error}",
+            "Give them what they lack: they go on by themselves.",
+        )
     running = sum(kind.objects.filter(status=kind.Status.RUNNING).count() for kind in kinds)
     return ok(f"{running} run, none is lost")

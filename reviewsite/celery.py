@@ -7,11 +7,13 @@ from typing import Any
 
 from celery import Celery
 from celery.platforms import SecurityWarning
-from celery.signals import before_task_publish, task_postrun, task_prerun
+from celery.signals import before_task_publish, task_postrun, task_prerun, worker_init
 
+from reviewsite.garbage import collect_seldom
 from reviewsite.logs import request_id
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reviewsite.settings")
+collect_seldom()
 
 # For root a worker warns of pickled messages; this one accepts JSON alone.
 warnings.filterwarnings("ignore", "You're running the worker", SecurityWarning)
@@ -22,6 +24,13 @@ app.autodiscover_tasks()
 
 ID = "request_id"  # in a message's headers
 _entered: dict[str, Token[str]] = {}
+
+
+@worker_init.connect(weak=False)
+def _limit_statements(**kwargs: Any) -> None:
+    from reviewsite.time_limits import limit_worker  # what a process that only sends does not need
+
+    limit_worker()
 
 
 @before_task_publish.connect(weak=False)

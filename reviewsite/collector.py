@@ -11,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from classifier.jobs import Job
+from classifier.jobs.job import NOT_OVER
 from classifier.models import Worker
 from classifier.predictor import holder
 
@@ -38,7 +39,7 @@ class SiteCollector(Collector):
 
 def _jobs() -> Iterable[Metric]:
     count = GaugeMetricFamily(
-        "reviewsite_jobs", "Jobs that wait or run.", labels=["kind", "status"]
+        "reviewsite_jobs", "Jobs that wait, run or are paused.", labels=["kind", "status"]
     )
     oldest = GaugeMetricFamily(
         "reviewsite_job_wait_seconds",
@@ -56,7 +57,7 @@ def _jobs() -> Iterable[Metric]:
             .values("status")
             .annotate(count=Count("pk"), first=Min("queued_at"))
         }
-        for status in (model.Status.QUEUED, model.Status.RUNNING):
+        for status in NOT_OVER:
             count.add_metric([kind, str(status)], found[status]["count"] if status in found else 0)
         first = found[model.Status.QUEUED]["first"] if model.Status.QUEUED in found else None
         waited = (timezone.now() - first).total_seconds() if first else 0.0

@@ -1,6 +1,7 @@
 """gunicorn's settings: gunicorn -c python:reviewsite.gunicorn reviewsite.wsgi"""
 
 import gc
+import math
 import os
 import shutil
 import tempfile
@@ -8,9 +9,20 @@ import threading
 import time
 from typing import Any
 
-from classifier.cores import usable_cores
-from reviewsite.logs import of_gunicorn
+from django.core.exceptions import ImproperlyConfigured
 
+from classifier.cores import usable_cores
+from reviewsite.arenas import bound_arenas
+from reviewsite.garbage import collect_seldom
+from reviewsite.logs import of_gunicorn
+from reviewsite.secret_files import read_secret_files
+
+try:
+    read_secret_files()
+except ImproperlyConfigured as error:
+    raise SystemExit(str(error)) from error
+
+collect_seldom()
 cores = usable_cores()
 
 #: ## Web server
@@ -21,7 +33,10 @@ workers = int(os.environ.get("WEB_CONCURRENCY", cores))
 worker_class = "reviewsite.worker.Worker"
 threads = 8  # while some wait for the disk or a slow client, others keep the cores busy
 timeout = 120  # seconds without a heartbeat; loading a model takes less than half
-graceful_timeout = 30  # seconds
+#: DRAIN_SECONDS: what a worker that was told to end goes on letting everybody in, while `/readyz`
+#:   says 503: as long as the balancer in front needs to notice
+drain_seconds = float(os.environ.get("DRAIN_SECONDS", 0.0))
+graceful_timeout = 30 + math.ceil(drain_seconds)  # seconds
 keepalive = 5  # seconds
 control_socket_disable = True
 logconfig_dict = of_gunicorn(os.environ)
@@ -29,6 +44,8 @@ logconfig_dict = of_gunicorn(os.environ)
 preload_app = False
 
 FOLLOW_SECONDS = 1.0  # between looks for another version of the model
+
+bound_arenas()  # workers are forked from this process, which has no threads yet
 
 # Read by torch and by the tokenizers when a worker imports them. More threads than cores are
 # slower than one, many times over.
@@ -52,6 +69,11 @@ def on_starting(server: Any) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="reviewsite-metrics-")
 
 
+def post_fork(server: Any, worker: Any) -> None:
+    """Tell each worker what gunicorn has no setting for."""
+    worker.drain_seconds = drain_seconds
+
+
 def on_exit(server: Any) -> None:
     """Remove what only this run needed."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
@@ -66,8 +88,10 @@ def post_worker_init(worker: Any) -> None:
     """
     from classifier.exceptions import ModelNotReady
     from reviewsite.safety import refuse_unsafe
+    from reviewsite.time_limits import limit_web
 
     refuse_unsafe()
+    limit_web()
 
     try:
         _load(worker)
@@ -85,7 +109,6 @@ def _load(worker: Any) -> None:
     # What is loaded now stays for ever: no collection looks at it again.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 50, 50)  # a request makes thousands of objects, and few cycles
     worker.log.info("Serving %s@%s", predictor.name, predictor.revision)
 
 

@@ -6,6 +6,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from classifier.predictor import holder
+from reviewsite.ending import ending
 
 
 @require_safe
@@ -17,13 +18,30 @@ def livez(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 @never_cache
+def startupz(request: HttpRequest) -> JsonResponse:
+    """A model has been loaded: the start is over. Else 503 and why; touches no database.
+
+    A process that has started stays so: one whose database is away, or that ends, is not ready,
+    and to start it anew would not help.
+    """
+    reasons = _reasons_of_model()
+    body: dict[str, object] = {"started": not reasons}
+    if reasons:
+        body["reasons"] = reasons
+    return JsonResponse(body, status=503 if reasons else 200)
+
+
+@require_safe
+@never_cache
 def readyz(request: HttpRequest) -> JsonResponse:
-    """The model is loaded and warm, and the database answers; else 503 and why. Loads nothing."""
-    reasons = []
+    """The model is loaded and warm, the database answers, and the process was not told to end.
+
+    Else 503 and why. Loads nothing.
+    """
+    reasons = _reasons_of_model()
     predictor = holder.loaded
-    if predictor is None:
-        failure = holder.failure
-        reasons.append(str(failure) if failure else "The model is not loaded yet.")
+    if ending.told:
+        reasons.append("The process was told to end: it answers who is there, and then goes.")
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -35,3 +53,9 @@ def readyz(request: HttpRequest) -> JsonResponse:
     if predictor:
         body["model"] = f"{predictor.name}@{predictor.revision}"
     return JsonResponse(body, status=503 if reasons else 200)
+
+
+def _reasons_of_model() -> list[str]:
+    if holder.loaded is not None:
+        return []
+    return [str(holder.failure) if holder.failure else "The model is not loaded yet."]

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from classifier import metrics as figures
-from reviewsite.health import livez, readyz
+from reviewsite.health import livez, readyz, startupz
 from reviewsite.logs import request_id
 from reviewsite.metrics import metrics
 
@@ -24,7 +24,7 @@ RETRY_SECONDS = 5  # a database that restarts is back by then
 PREDICT = "/api/predict"
 OTHER = "other"  # static files, redirects, and what is not there
 VERSIONED = "/api/v1/"  # the API has one version; its schema says which
-PROBES = {"/livez": livez, "/readyz": readyz, "/metrics": metrics}
+PROBES = {"/livez": livez, "/startupz": startupz, "/readyz": readyz, "/metrics": metrics}
 
 
 def probes(

@@ -5,12 +5,13 @@ which runs none by itself.
 """
 
 import ipaddress
+import os
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Info, register
 
 TAG = "safety"
 FLOORS = {
@@ -66,6 +67,46 @@ def broker_is_guarded(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register(TAG)
+def redis_tls_is_whole(**kwargs: Any) -> list[CheckMessage]:
+    """TLS that was meant is there, and verifies whom it talks to."""
+    found: list[CheckMessage] = []
+    url = urlsplit(settings.REDIS_URL)
+    files = {
+        name: getattr(settings, name)
+        for name in ("REDIS_CA_FILE", "REDIS_CERT_FILE", "REDIS_KEY_FILE")
+        if getattr(settings, name)
+    }
+    if files and url.scheme != "rediss":
+        found.append(
+            Error(
+                f"{' and '.join(files)} are for a REDIS_URL that begins with rediss://, but it "
+                f"begins with {url.scheme or 'nothing'}: what is sent would be readable.",
+                hint="Write rediss:// in REDIS_URL, or leave them out.",
+                id="reviewsite.E006",
+            )
+        )
+    found += [
+        Error(
+            f"{name} must be a file that this process can read, but it cannot read {path}.",
+            hint="Correct the path, and the rights of the file.",
+            id="reviewsite.E007",
+        )
+        for name, path in files.items()
+        if not (os.path.isfile(path) and os.access(path, os.R_OK))
+    ]
+    if "ssl_" in url.query:
+        found.append(
+            Error(
+                "How Redis is verified stands in REDIS_CA_FILE, REDIS_CERT_FILE and "
+                "REDIS_KEY_FILE, but REDIS_URL has parameters of its own (ssl_...).",
+                hint="Take them out of REDIS_URL.",
+                id="reviewsite.E008",
+            )
+        )
+    return found
+
+
+@register(TAG)
 def deployment_is_closed(**kwargs: Any) -> list[CheckMessage]:
     """A deployment has a key that cannot be guessed, and shows no pages for developers."""
     if not settings.DEPLOYED:
@@ -93,12 +134,30 @@ def deployment_is_closed(**kwargs: Any) -> list[CheckMessage]:
     return found
 
 
+@register(TAG, deploy=True)
+def https_is_used(**kwargs: Any) -> list[CheckMessage]:
+    """In the place of four warnings of Django's, which HTTPS=false silences."""
+    if settings.HTTPS or not settings.DEPLOYED:
+        return []
+    return [
+        Info(
+            "HTTPS is set to false: passwords and sessions travel as they are.",
+            hint="That is for a first look. Put something that ends HTTPS in front, and leave "
+            "HTTPS out.",
+            id="reviewsite.I005",
+        )
+    ]
+
+
 def refuse_unsafe() -> None:
     """
     Raises:
         RuntimeError: a check of this module finds an error.
     """
-    checks = (libraries_are_new_enough, broker_is_guarded, deployment_is_closed)
+    checks = (
+        *(libraries_are_new_enough, broker_is_guarded, redis_tls_is_whole),
+        deployment_is_closed,
+    )
     found = [f"{error.msg} {error.hint}" for check in checks for error in check()]
     if found:
         raise RuntimeError("\n".join(found))

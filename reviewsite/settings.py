@@ -14,7 +14,9 @@ from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from reviewsite.logs import JSON, LINE, logging_config
+from reviewsite.secret_files import read_secret_files
 
+read_secret_files()
 env = environ.Env()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -74,6 +76,9 @@ HTTPS = env.bool("HTTPS", default=DEPLOYED)
 SECURE_SSL_REDIRECT = HTTPS
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
+if DEPLOYED and not HTTPS:
+    # It was said outright, and `check --deploy` is to find what was not: reviewsite.safety tells.
+    SILENCED_SYSTEM_CHECKS = [f"security.W{number}" for number in ("004", "008", "012", "016")]
 #: CSRF_TRUSTED_ORIGINS: other origins whose forms are accepted, such as
 #:   `https://reviews.example`, with commas between. Default: none
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -233,6 +238,17 @@ else:
         "CONN_HEALTH_CHECKS": True,
     }
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # seconds
+# Of web processes and workers alone: commands, such as migrate, take the time that they need
+#: DATABASE_STATEMENT_SECONDS: of PostgreSQL: what a statement of a web process may take before it
+#:   is given up; 0, here and below: as long as the server allows
+DATABASE_STATEMENT_SECONDS = env.float("DATABASE_STATEMENT_SECONDS", default=30.0)
+#: DATABASE_WORKER_STATEMENT_SECONDS: and one of a worker
+DATABASE_WORKER_STATEMENT_SECONDS = env.float("DATABASE_WORKER_STATEMENT_SECONDS", default=300.0)
+#: DATABASE_LOCK_SECONDS: what one of either may wait for a row or table that another has locked
+DATABASE_LOCK_SECONDS = env.float("DATABASE_LOCK_SECONDS", default=10.0)
+#: DATABASE_IDLE_SECONDS: what either may leave a transaction open without a statement, before
+#:   PostgreSQL ends it with its connection
+DATABASE_IDLE_SECONDS = env.float("DATABASE_IDLE_SECONDS", default=60.0)
 
 #: SHARE_MODELS: keep trained models in the database, too, where other hosts find them.
 #:   Default: on with PostgreSQL
@@ -275,10 +291,11 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,  # ?format= would answer with a page that is not an API error
 }
 SPECTACULAR_SETTINGS = {
+    "DEFAULT_GENERATOR_CLASS": "classifier.api.schema.OneAtATime",
     "SCHEMA_PATH_PREFIX": "/api",  # operations are grouped by what comes after it
     "TITLE": "Reviewsite",
     "DESCRIPTION": "Is a review positive or negative, and what is its rating from 1 to 10?",
-    "VERSION": "1.1.0",  # semver of what docs/reference/openapi.yaml says
+    "VERSION": "1.3.0",  # semver of what docs/reference/openapi.yaml says
     # One name for one choice, in the request and in the answer
     "ENUM_NAME_OVERRIDES": {"ExplainMethodEnum": "classifier.explanation.contributions.METHODS"},
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,  # the choices' names say all
@@ -313,6 +330,9 @@ JOB_HEARTBEAT_SECONDS = env.float("JOB_HEARTBEAT_SECONDS", default=5.0)
 TRAINING_CANCEL_SECONDS = env.float("TRAINING_CANCEL_SECONDS", default=30.0)
 #: TRAINING_STOP_SECONDS: what a training run may take to end when its worker stops
 TRAINING_STOP_SECONDS = env.float("TRAINING_STOP_SECONDS", default=60.0)
+#: TRAINING_RATE_LIMIT: training runs that a user may start or retry in a minute, in the admin and
+#:   by the API; 0: no limit
+TRAINING_RATE_LIMIT = env.int("TRAINING_RATE_LIMIT", default=10)
 #: REAP_SECONDS: between looks for lost workers and waiting jobs
 REAP_SECONDS = env.float("REAP_SECONDS", default=15.0)
 
@@ -325,11 +345,30 @@ BULK_MAX_WAITING = env.int("BULK_MAX_WAITING", default=50)
 BULK_RETENTION_HOURS = env.int("BULK_RETENTION_HOURS", default=24)
 
 #: ## Queue
-#: REDIS_URL: `redis://…`, Celery's broker. Default: files under `VAR_DIR/queue`
+#: REDIS_URL: `redis://…`, or `rediss://…` with TLS: Celery's broker, and counts of requests.
+#:   Default: files under `VAR_DIR/queue`
 REDIS_URL = env.str("REDIS_URL", default="")
+#: REDIS_CA_FILE: with `rediss://`: certificates (PEM) of who may have signed that of Redis, besides
+#:   those that this machine trusts; it must name the host of `REDIS_URL`
+REDIS_CA_FILE = env.str("REDIS_CA_FILE", default="")
+#: REDIS_CERT_FILE: with `rediss://`: the site's own certificate (PEM), for a Redis that wants one
+REDIS_CERT_FILE = env.str("REDIS_CERT_FILE", default="")
+#: REDIS_KEY_FILE: and its key
+REDIS_KEY_FILE = env.str("REDIS_KEY_FILE", default="")
+# What redis-py is told besides the URL. Without it Celery would take any certificate for right.
+REDIS_TLS: dict[str, object] = {}
+if REDIS_URL.startswith("rediss://"):
+    REDIS_TLS = {
+        "ssl_cert_reqs": "required",
+        "ssl_check_hostname": True,
+        "ssl_ca_certs": REDIS_CA_FILE or None,
+        "ssl_certfile": REDIS_CERT_FILE or None,
+        "ssl_keyfile": REDIS_KEY_FILE or None,
+    }
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, str | int | bool]
 if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
+    CELERY_BROKER_USE_SSL = REDIS_TLS or False
     # Bounds what a request can wait for a broker that is down (refused) or hangs.
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "socket_connect_timeout": 1,  # seconds

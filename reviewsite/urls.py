@@ -1,4 +1,4 @@
-"""Routes; /livez and /readyz are answered before any, in reviewsite.middleware."""
+"""Routes; /livez, /startupz and /readyz are answered before any, in reviewsite.middleware."""
 
 from django.contrib import admin
 from django.urls import include, path

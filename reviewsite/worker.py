@@ -11,6 +11,7 @@ from typing import Any
 from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
 from classifier.waiting import note_wait
+from reviewsite.ending import ending
 
 # Seconds that a worker with work for all its threads leaves a new connection to the others.
 # Connections stay where they were accepted: a worker that took all of a burst would keep them.
@@ -29,7 +30,20 @@ class Worker(ThreadWorker):
     is answered by the same thread, or waits its turn where others wait too.
     """
 
+    drain_seconds = 0.0  # reviewsite.gunicorn sets it
     _accepts_again_at = 0.0
+    _shuts_at = 0.0
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """SIGTERM: /readyz says so from now on; the door is shut after `drain_seconds`.
+
+        Till then everybody is let in, for a balancer that has not asked yet goes on sending.
+        """
+        ending.told = True
+        if not self.drain_seconds:
+            super().handle_exit(sig, frame)
+        elif not self._shuts_at:
+            self._shuts_at = time.monotonic() + self.drain_seconds
 
     def accept(self, listener: Any) -> None:
         super().accept(listener)
@@ -46,6 +60,8 @@ class Worker(ThreadWorker):
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         left = self._pause_left()
         super().wait_for_and_dispatch_events(min(timeout, left) if left > 0 else timeout)
+        if self._shuts_at and time.monotonic() >= self._shuts_at:
+            self.alive = False
 
     def enqueue_req(self, conn: Any) -> None:
         conn.waits_since = time.monotonic()

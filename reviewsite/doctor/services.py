@@ -1,6 +1,7 @@
 """What the site talks to: database, Redis, and its own workers."""
 
 import os
+from datetime import timedelta
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from django.db.models.functions import Now
 
 from classifier.cores import usable_cores
 from classifier.jobs import Job
+from classifier.jobs.database import from_now
 from classifier.models import Worker
 from reviewsite.doctor.examination import Finding, failed, ok, probe, skipped, warning
 
@@ -20,6 +22,7 @@ SECONDS = 3.0  # that Redis may take for one answer
 CONNECTIONS_OF_WORKER = 9  # eight threads of a web worker, and the one that follows activations
 RESERVED = 3  # superuser_reserved_connections
 START = "Start it: make run, docker compose up --detach, or its line of the Procfile."
+CARRIED_OUT_SECONDS = 5.0  # from what beat sends to the mark that it was done
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -140,7 +143,7 @@ def _queue(queue: str, kind: str) -> Finding:
         return ok(", ".join(alive))
     told = f"no worker of the queue {queue!r} has given a sign of life in the last minute"
     waiting = sum(
-        model.objects.claimable().count()
+        (model.objects.claimable() | model.objects.filter(status=model.Status.PAUSED)).count()
         for model in apps.get_models()
         if issubclass(model, Job) and model._meta.model_name == kind
     )
@@ -167,13 +170,20 @@ def worker_celery() -> Finding:
 @probe("schedule", needs=["migrations"])
 def schedule() -> Finding:
     mark = Worker.objects.filter(pk=Worker.SCHEDULE).annotate(now=Now()).first()
-    if mark is None:
-        return failed("nothing periodic has ever run: beat does not", START)
-    age = (mark.now - mark.seen_at).total_seconds()
-    told = f"what is periodic last ran {age:.0f} s ago"
-    if age <= Worker.SILENT_SECONDS + settings.REAP_SECONDS:
-        return ok(told)
-    return failed(f"{told}; it shall every {settings.REAP_SECONDS:g} s", START)
+    told = "nothing periodic has ever run"
+    if mark is not None:
+        age = (mark.now - mark.seen_at).total_seconds()
+        told = f"what is periodic last ran {age:.0f} s ago"
+        if age <= Worker.SILENT_SECONDS + settings.REAP_SECONDS:
+            return ok(told)
+    # Beat first sends what is periodic when one interval of its own is over.
+    began = from_now(timedelta(seconds=-settings.REAP_SECONDS - CARRIED_OUT_SECONDS))
+    if any("celery" in each.queues for each in Worker.objects.alive().filter(since__gt=began)):
+        return skipped(
+            f"{told}; beat was started less than {settings.REAP_SECONDS:g} s ago and has not "
+            "sent it yet"
+        )
+    return failed(f"{told}: beat shall send it every {settings.REAP_SECONDS:g} s", START)
 
 
 @cache
@@ -188,6 +198,7 @@ def _client(url: str) -> Any:
         socket_timeout=SECONDS,
         retry=Retry(NoBackoff(), 0),
         decode_responses=True,
+        **settings.REDIS_TLS,
     )
 
 

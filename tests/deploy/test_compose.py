@@ -109,6 +109,14 @@ def test_a_process_has_longer_to_stop_than_it_takes(name: str, seconds: int) -> 
     assert int(APP[name]["stop_grace_period"].removesuffix("s")) > seconds
 
 
+def test_the_web_process_has_time_for_as_much_draining_as_the_example_allows() -> None:
+    assert APP["web"]["environment"]["DRAIN_SECONDS"] is None  # taken from .env
+    example = (ROOT / "deploy" / "env.example").read_text()
+    (most,) = re.findall(r"at most (\d+), for it is killed after (\d+)\n# DRAIN_SECONDS=", example)
+    assert int(APP["web"]["stop_grace_period"].removesuffix("s")) == int(most[1])
+    assert int(most[1]) > 30 + int(most[0])
+
+
 def test_the_web_process_reads_what_training_writes() -> None:
     assert "data:/data:ro" in APP["web"]["volumes"]
     assert "data:/data" in APP["worker-training"]["volumes"]

@@ -121,8 +121,15 @@ from django.urls import get_resolver
 
 get_resolver().url_patterns
 
-from classifier.predictor import holder
+from django.core.checks import run_checks
 
+from classifier import checks
+from classifier.predictor import holder
+from reviewsite.commands import CONFIGURATION
+from reviewsite.safety import TAG
+
+asked = [TAG, CONFIGURATION]
+assert checks and not [found for found in run_checks(tags=asked) if found.level >= 30]
 print(holder.get().classify(["a superb film"])[0].label)
 """
 

@@ -4,12 +4,14 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
+from django.utils import timezone
 
 from training.models import TrainingRun
 
@@ -190,7 +192,7 @@ def test_the_web_is_asked_where_it_answers() -> None:
     (web,) = PODS["web"]["spec"]["containers"]
     port = web["ports"][0]
     assert f"BIND=0.0.0.0:{port['containerPort']}" in (ROOT / "Dockerfile").read_text()
-    for probe, path in (("startup", "/readyz"), ("readiness", "/readyz"), ("liveness", "/livez")):
+    for probe, path in (("startup", "/startupz"), ("readiness", "/readyz"), ("liveness", "/livez")):
         asked = web[f"{probe}Probe"]["httpGet"]
         assert asked == {"path": path, "port": port["name"]}
         assert path in PROBES
@@ -203,11 +205,16 @@ def test_the_web_ends_after_what_it_was_asked() -> None:
     from reviewsite import gunicorn
 
     (web,) = PODS["web"]["spec"]["containers"]
-    pause = int(web["lifecycle"]["preStop"]["exec"]["command"][1])
+    environment = {each["name"]: each["value"] for each in web["env"]}
+    drain = float(environment["DRAIN_SECONDS"])
+    # Longer than a probe that fails needs to be noticed
+    assert drain >= web["readinessProbe"]["periodSeconds"] + web["readinessProbe"]["timeoutSeconds"]
     grace = PODS["web"]["spec"]["terminationGracePeriodSeconds"]
-    assert pause + gunicorn.graceful_timeout < grace
-    workers = {each["name"]: each["value"] for each in web["env"]}["WEB_CONCURRENCY"]
-    assert workers == web["resources"]["requests"]["cpu"]  # one thread of computing each
+    assert gunicorn.drain_seconds == 0
+    assert drain + gunicorn.graceful_timeout < grace
+    assert (
+        environment["WEB_CONCURRENCY"] == web["resources"]["requests"]["cpu"]
+    )  # one thread of computing each
 
 
 def test_replicas_are_the_autoscalers_and_one_beat_alone_runs() -> None:
@@ -258,5 +265,11 @@ def test_a_run_that_waits_starts_a_job_and_one_that_runs_none(transactional_db: 
     run = TrainingRun.objects.create(name="one", config={})
     TrainingRun.objects.create(name="two", config={}, cancel_requested=True)
     assert waiting() == 1
-    assert TrainingRun.objects.claim(run.pk)
+    claim = TrainingRun.objects.claim(run.pk)
+    assert claim
     assert waiting() == 0
+
+    claim.pause("The disk is full.")
+    assert waiting() == 0
+    TrainingRun.objects.update(look_at=timezone.now() - timedelta(seconds=2))
+    assert waiting() == 1  # two, cancelled, is not paused

@@ -66,6 +66,14 @@ def test_jobs_that_are_lost_or_wait_for_long_are_found() -> None:
     BulkJob.objects.update(queued_at=timezone.now() - timedelta(hours=1))
     assert outcome(doctor.jobs()) == Outcome.WARNING
 
+    claim = BulkJob.objects.claim(job.pk)
+    assert claim
+    claim.pause("The disk is full.")
+    finding = doctor.jobs()
+    assert outcome(finding) == Outcome.WARNING
+    assert "The disk is full." in finding.told
+    assert BulkJob.objects.resume(job.pk)
+
     assert BulkJob.objects.claim(job.pk)
     BulkJob.objects.update(lease_until=timezone.now() - timedelta(minutes=5))
     finding = doctor.jobs()

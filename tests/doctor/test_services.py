@@ -145,6 +145,31 @@ def test_workers_are_found_by_their_signs_of_life() -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("ran_before", [False, True])
+def test_before_beat_has_run_once_that_is_no_failure_for_one_interval(
+    ran_before: bool, settings: Settings
+) -> None:
+    settings.REAP_SECONDS = 15.0
+    if ran_before:
+        give_sign(Worker.SCHEDULE)
+        Worker.objects.update(seen_at=timezone.now() - timedelta(hours=9))
+    give_sign("bulk@here", ["bulk"], starts=True)
+    assert outcome(services.schedule()) == Outcome.FAILED
+
+    give_sign("beat@here", ["celery"])
+    long_ago = timezone.now() - timedelta(hours=9)
+    Worker.objects.filter(pk="beat@here").update(since=long_ago)  # and was killed
+    give_sign("beat@here", ["celery"], starts=True)
+    finding = services.schedule()
+    assert outcome(finding) == Outcome.SKIPPED
+    assert "has not sent it yet" in finding.told
+
+    Worker.objects.filter(pk="beat@here").update(since=timezone.now() - timedelta(seconds=25))
+    give_sign("beat@here", ["celery"])
+    assert outcome(services.schedule()) == Outcome.FAILED
+
+
+@pytest.mark.django_db
 def test_a_schedule_that_stands_still_is_found() -> None:
     assert outcome(services.schedule()) == Outcome.FAILED
     give_sign(Worker.SCHEDULE)

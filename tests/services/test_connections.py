@@ -183,3 +183,32 @@ def test_a_client_that_closes_or_says_nothing_harms_nobody(two_workers: Site) ->
             for turn in range(50):
                 ask(connection, str(turn))
         assert time.monotonic() - started < SILENT_SECONDS
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["kept alive", "new each time"])
+def test_workers_that_are_started_anew_after_some_requests_lose_none(
+    kept: bool, tmp_path: Path
+) -> None:
+    """Not so by default: who wants it says so in GUNICORN_CMD_ARGS."""
+    with Site.started(
+        tmp_path,
+        until="livez",
+        wsgi="tests.services.process_id",
+        CLASSIFIER_MODEL="none",
+        WEB_CONCURRENCY="2",
+        GUNICORN_CMD_ARGS="--max-requests 150 --max-requests-jitter 50",
+    ) as site:
+
+        def client(number: int) -> set[str]:
+            served, connection = set(), connect(site)
+            for turn in range(75):
+                if not kept:
+                    connection.close()  # http.client opens another by itself
+                served.add(ask(connection, f"{number}-{turn}"))
+            connection.close()
+            return served
+
+        with ThreadPoolExecutor(8) as pool:
+            served = set().union(*pool.map(client, range(8)))
+
+        assert len(served) > 2  # some have taken the place of others
