@@ -17,14 +17,19 @@ logger = logging.getLogger(__name__)
 SIGN_SECONDS = 15.0
 
 
-def give_sign(name: str, queues: Sequence[str] = ()) -> None:
+def give_sign(name: str, queues: Sequence[str] = (), *, starts: bool = False) -> None:
     """Write that `name` is alive now, by the database's clock.
+
+    Args:
+        starts: whether it has just been started; one that was killed has left its row behind.
 
     Raises:
         DatabaseError: the database does not answer.
     """
     host = socket.gethostname()
-    seen = {"host": host, "queues": list(queues), "seen_at": Now()}
+    seen: dict[str, Any] = {"host": host, "queues": list(queues), "seen_at": Now()}
+    if starts:
+        seen["since"] = Now()
     if not Worker.objects.filter(pk=name).update(**seen):
         Worker.objects.bulk_create(
             [Worker(name=name, host=host, queues=list(queues))], ignore_conflicts=True
@@ -49,10 +54,9 @@ class Signs:
 
     def _run(self) -> None:
         try:
-            while True:
+            self._try(lambda: give_sign(self._name, self._queues, starts=True))
+            while not self._over.wait(SIGN_SECONDS):
                 self._try(lambda: give_sign(self._name, self._queues))
-                if self._over.wait(SIGN_SECONDS):
-                    break
             self._try(Worker.objects.filter(pk=self._name).delete)
         finally:
             connection.close()

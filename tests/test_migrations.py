@@ -1,7 +1,9 @@
 """An old process works on the tables of the version after it: migrations expand, then contract."""
 
 from collections.abc import Iterator
-from importlib import import_module
+from datetime import UTC, datetime
+from itertools import product
+from typing import Any
 
 import pytest
 from django.apps import apps
@@ -24,6 +26,17 @@ BEFORE_THE_RULE = {
     "training": "0002_languages",
 }
 """0.1.0 is the first version: these were applied before any other could be beside it."""
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+NO_MOMENT = models.Value(None, output_field=models.DateTimeField())  # None alone has no type
+BEFORE_PAUSED = ("queued", "running", "succeeded", "failed", "cancelled")
+POSSIBLE: dict[str, tuple[Any, ...]] = {
+    "status": BEFORE_PAUSED,
+    "lease_until": (NO_MOMENT, MOMENT),
+    "finished_at": (NO_MOMENT, MOMENT),
+    "total": (0, 1),
+    "done": (0, 1),
+}
+"""What a process of before writes into the columns of the constraints that were widened since."""
 CONTRACTED: dict[str, str] = {}
 """Migrations that take something away: since which version nothing needs it."""
 
@@ -47,18 +60,69 @@ def stumbles(operation: Operation, created: set[str]) -> str:
     return ""
 
 
+def later_migrations(app: str) -> list[migrations.Migration]:
+    disk = MigrationLoader(None).disk_migrations
+    names = sorted(name for label, name in disk if label == app)
+    return [disk[app, name] for name in names[names.index(BEFORE_THE_RULE[app]) + 1 :]]
+
+
 def later_operations(app: str) -> Iterator[tuple[str, Operation]]:
+    for migration in later_migrations(app):
+        for operation in migration.operations:
+            yield migration.name, operation
+
+
+def widened(migration: migrations.Migration) -> list[tuple[str, models.Q, models.Q]]:
+    """The constraints that a migration replaces: their names, and what they said and say."""
     loader = MigrationLoader(None)
-    names = sorted(name for label, name in loader.disk_migrations if label == app)
-    for name in names[names.index(BEFORE_THE_RULE[app]) + 1 :]:
-        for operation in import_module(f"{app}.migrations.{name}").Migration.operations:
-            yield name, operation
+    before = loader.project_state([(migration.app_label, migration.name)], at_end=False)
+    replaced = []
+    removed = {
+        (each.model_name, each.name)
+        for each in migration.operations
+        if isinstance(each, migrations.RemoveConstraint)
+    }
+    for each in migration.operations:
+        if not isinstance(each, migrations.AddConstraint):
+            continue
+        name = each.constraint.name
+        if (each.model_name, name) in removed:
+            state = before.models[migration.app_label, each.model_name]
+            said: Any = state.get_constraint_by_name(name)
+            says: Any = each.constraint
+            replaced.append((name, said.condition, says.condition))
+    return replaced
+
+
+def refused(before: models.Q, after: models.Q) -> list[dict[str, Any]]:
+    """Rows that a process of before writes and the new constraint does not take."""
+    rows = [dict(zip(POSSIBLE, values, strict=True)) for values in product(*POSSIBLE.values())]
+    return [row for row in rows if before.check(row) and not after.check(row)]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("app", APPS)
+def test_a_constraint_that_is_replaced_takes_whatever_the_one_before_took(app: str) -> None:
+    found = [each for migration in later_migrations(app) for each in widened(migration)]
+    assert {name.partition("_")[2] for name, *_ in found} == {"status_known", "over_has_end"}
+    for name, before, after in found:
+        assert refused(before, after) == [], name
+
+
+@pytest.mark.django_db
+def test_a_constraint_that_takes_less_would_be_found() -> None:
+    some, fewer = models.Q(status__in=BEFORE_PAUSED), models.Q(status__in=["queued", "running"])
+    assert {row["status"] for row in refused(some, fewer)} == {"succeeded", "failed", "cancelled"}
 
 
 @pytest.mark.parametrize("app", APPS)
 def test_a_process_of_the_version_before_works_on(app: str) -> None:
     created: set[str] = set()
+    replaced = {name for migration in later_migrations(app) for name, *_ in widened(migration)}
     for name, operation in later_operations(app):
+        constraint = getattr(operation, "constraint", None)
+        if constraint is not None and constraint.name in replaced:
+            continue  # it takes what the one before took, as the test above has seen
         if isinstance(operation, migrations.CreateModel):
             created.add(operation.name.lower())
         elif f"{app}.{name}" not in CONTRACTED:

@@ -18,6 +18,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from classifier.api.refusals import Refusal
 from classifier.artefact import STARTER
 from classifier.messages import counted, told
 from training.config import BUNDLED, REVIEWED, SECTIONS
@@ -181,9 +182,16 @@ class StartForm(forms.Form):
         """The parameters that differ from those of the recipe that the form was filled from."""
         return {name: self.cleaned_data[name] for name in PARAMETERS if self._is_changed(name)}
 
-    def place_error(self, error: InvalidRun) -> None:
+    refused: Refusal | None = None
+    """What keeps any run from being started now."""
+
+    def place_error(self, error: InvalidRun | Refusal) -> None:
         """Put what stands against the run beside its field, or on top."""
-        self.add_error(error.field if error.field in self.fields else None, error.told)
+        if isinstance(error, Refusal):
+            self.refused = error
+            self.add_error(None, error.told)
+        else:
+            self.add_error(error.field if error.field in self.fields else None, error.told)
 
     @property
     def fieldsets(self) -> Fieldsets:

@@ -11,6 +11,7 @@ from classifier.jobs.progress import seconds_left
 from classifier.models import ModelVersion, StoredFile
 
 TRAINING = "training"  # the stage in which steps are done
+RETRIED = (Job.Status.FAILED, Job.Status.CANCELLED, Job.Status.PAUSED)
 
 
 class TrainingRun(Job):
@@ -77,6 +78,22 @@ class TrainingRun(Job):
         verbose_name=_("model version"),
     )
 
+    room_needed = models.PositiveBigIntegerField(
+        _("room needed"),
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text=_("Bytes that must be free before it goes on, where it is paused."),
+    )
+    room_in = models.TextField(
+        _("room in"),
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text=_("The folder on whose disk they must be."),
+    )
+
     class Meta(Job.Meta):
         verbose_name = _("training run")
         verbose_name_plural = _("training runs")
@@ -90,6 +107,11 @@ class TrainingRun(Job):
         if self.status != self.Status.RUNNING or self.stage != TRAINING:
             return None
         return seconds_left(done=self.done, total=self.total, pace=self.pace)
+
+    @property
+    def can_retry(self) -> bool:
+        """Whether a person may have it taken up again."""
+        return self.status in RETRIED
 
     def get_absolute_url(self) -> str:
         return reverse("admin:training_trainingrun_change", args=[self.pk])

@@ -20,7 +20,7 @@ from classifier.messages import message, told
 from classifier.texts import json_type
 from training.config import REVIEWED, SECTIONS, ConfigError, FinetuningConfig, with_overrides
 from training.exceptions import InvalidRun
-from training.models import TrainingRun
+from training.models import RETRIED, TrainingRun
 from training.recipes import load_recipe, recipe_names
 from training.runs.names import RESERVED, require_name, taken_by
 from training.runs.sources import require_site_sources
@@ -110,22 +110,27 @@ def retrain(*, started_by: AbstractBaseUser | AnonymousUser | None = None) -> Tr
 
 
 def cancel(pk: UUID) -> bool:
-    """Cancel a run that waits, and ask one that is at work to end; False for one that is over."""
+    """Cancel a run that waits or is paused, and ask one that is at work to end.
+
+    Returns:
+        False for one that is over.
+    """
     return bool(TrainingRun.objects.request_cancel(pk))
 
 
 def retry(pk: UUID) -> bool:
-    """Queue a run again that failed or was cancelled; False for any other.
+    """Queue a run again that failed, was cancelled or is paused; False for any other.
 
     It goes on from its last checkpoint, where it has one.
     """
-    ended = [TrainingRun.Status.FAILED, TrainingRun.Status.CANCELLED]
-    queued = TrainingRun.objects.filter(pk=pk, status__in=ended).update(
+    queued = TrainingRun.objects.filter(pk=pk, status__in=RETRIED).update(
         status=TrainingRun.Status.QUEUED,
         queued_at=Now(),
         finished_at=None,
         cancel_requested=False,
         worker_losses=0,
+        pauses=0,
+        look_at=None,
         stopping=False,
         woken_at=None,
         stage="",

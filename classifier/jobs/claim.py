@@ -52,8 +52,8 @@ class Claim:
         self._update(lease_until=from_now(timedelta(seconds=self.lease)), **fields)
 
     def progressed(self) -> None:
-        """There is progress that the next attempt keeps, so earlier losses no longer count."""
-        self.write(worker_losses=0)
+        """There is progress that the next attempt keeps: losses and pauses no longer count."""
+        self.write(worker_losses=0, pauses=0)
 
     def succeed(self, **fields: Any) -> None:
         self._end(status=self.model.Status.SUCCEEDED, **fields)
@@ -74,10 +74,34 @@ class Claim:
         """
         if not keep_place:
             fields["queued_at"] = Now()
-        asked = Q(cancel_requested=True)
-        status = self.model.Status
+        self._leave(self.model.Status.QUEUED, **fields)
+
+    def pause(self, error: str, **fields: Any) -> None:
+        """Leave the job until what it lacks is there; that is no loss of a worker.
+
+        Whoever finds it there calls JobManager.resume. As with `release`, one whose cancelling is
+        asked for ends instead.
+
+        Args:
+            error: what it lacks.
+        """
+        from classifier.jobs.job import look_after
+
+        before = persistently(self._mine().values_list("pauses", flat=True).first)
+        if before is None:
+            raise ClaimLost(self._lost())
+        self._leave(
+            self.model.Status.PAUSED,
+            error=error,
+            pauses=before + 1,
+            look_at=from_now(look_after(before + 1)),
+            **fields,
+        )
+
+    def _leave(self, status: str, **fields: Any) -> None:
+        asked, cancelled = Q(cancel_requested=True), self.model.Status.CANCELLED
         self._update(
-            status=Case(When(asked, then=Value(status.CANCELLED)), default=Value(status.QUEUED)),
+            status=Case(When(asked, then=Value(cancelled)), default=Value(status)),
             finished_at=Case(When(asked, then=Now())),
             lease_until=None,
             woken_at=None,

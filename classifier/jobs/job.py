@@ -26,6 +26,7 @@ MAX_WORKER_LOSSES = 3  # without any lasting progress between them
 class Status(models.TextChoices):
     QUEUED = "queued", _("Queued")
     RUNNING = "running", _("Running")
+    PAUSED = "paused", _("Paused")
     SUCCEEDED = "succeeded", _("Succeeded")
     FAILED = "failed", _("Failed")
     CANCELLED = "cancelled", _("Cancelled")
@@ -34,11 +35,15 @@ class Status(models.TextChoices):
 STATES = {
     Status.QUEUED: message("queued"),
     Status.RUNNING: message("running"),
+    Status.PAUSED: message("paused"),
     Status.SUCCEEDED: message("succeeded"),
     Status.FAILED: message("failed"),
     Status.CANCELLED: message("cancelled"),
 }
 """In a sentence about a job."""
+
+NOT_OVER = (Status.QUEUED, Status.RUNNING, Status.PAUSED)
+LONGEST_PAUSE = 3600.0  # seconds between a pause and the first look whether the job can go on
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Reaped:
 
 class JobQuerySet(models.QuerySet["Job"]):
     def active(self) -> Self:
-        return self.filter(status__in=[Status.QUEUED, Status.RUNNING])
+        return self.filter(status__in=NOT_OVER)
 
     def claimable(self) -> Self:
         return self.filter(status=Status.QUEUED, cancel_requested=False)
@@ -59,6 +64,10 @@ class JobQuerySet(models.QuerySet["Job"]):
     def abandoned(self) -> Self:
         """Those whose worker has let its lease run out."""
         return self.filter(status=Status.RUNNING, lease_until__lt=Now())
+
+    def to_look_at(self) -> Self:
+        """Those that are paused, and of which a worker should look whether they can go on."""
+        return self.filter(Q(look_at=None) | Q(look_at__lte=Now()), status=Status.PAUSED)
 
 
 class JobManager(models.Manager.from_queryset(JobQuerySet)):  # type: ignore[misc]
@@ -82,6 +91,7 @@ class JobManager(models.Manager.from_queryset(JobQuerySet)):  # type: ignore[mis
                 lease_until=from_now(timedelta(seconds=seconds)),
                 started_at=Coalesce(F("started_at"), Now()),
                 stopping=False,
+                look_at=None,
                 error="",
             )
             # No other claim has this owner, so this is the attempt that the update above made.
@@ -107,8 +117,12 @@ class JobManager(models.Manager.from_queryset(JobQuerySet)):  # type: ignore[mis
             tried.add(pk)
 
     def request_cancel(self, pk: UUID) -> bool:
-        """Cancel a job that waits, ask the worker of one that runs; whether it was either."""
-        waits = Q(status=Status.QUEUED)
+        """Cancel a job that waits or is paused, ask the worker of one that runs.
+
+        Returns:
+            whether it was any of these.
+        """
+        waits = ~Q(status=Status.RUNNING)
         # In one update: one that is claimed or released meanwhile is found either way.
         return bool(
             self.active()
@@ -117,7 +131,22 @@ class JobManager(models.Manager.from_queryset(JobQuerySet)):  # type: ignore[mis
                 status=Case(When(waits, then=Value(Status.CANCELLED)), default=F("status")),
                 finished_at=Case(When(waits, then=Now())),
                 cancel_requested=True,
+                look_at=None,
             )
+        )
+
+    def resume(self, pk: UUID) -> bool:
+        """Queue a paused job: what it lacked is there; False where it is paused no more."""
+        return bool(
+            self.filter(pk=pk, status=Status.PAUSED).update(
+                status=Status.QUEUED, queued_at=Now(), look_at=None, woken_at=None, error=""
+            )
+        )
+
+    def look_later(self, pk: UUID, *, seconds: float) -> None:
+        """A paused job still lacks what it lacked; look again when so much time has passed."""
+        self.filter(pk=pk, status=Status.PAUSED).update(
+            look_at=from_now(timedelta(seconds=seconds))
         )
 
     def reap(self) -> list[Reaped]:
@@ -170,6 +199,19 @@ class Job(models.Model):
         editable=False,
         help_text=_("Workers lost since there was lasting progress."),
     )
+    pauses = models.PositiveSmallIntegerField(
+        _("pauses"),
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text=_("How often it was paused since there was lasting progress."),
+    )
+    look_at = models.DateTimeField(
+        _("look at"),
+        null=True,
+        editable=False,
+        help_text=_("When a worker looks whether it can go on, where it is paused."),
+    )
     stopping = models.BooleanField(
         _("stopping"),
         default=False,
@@ -213,8 +255,8 @@ class Job(models.Model):
                 name="%(class)s_running_has_lease",
             ),
             models.CheckConstraint(
-                condition=Q(status__in=[Status.QUEUED, Status.RUNNING], finished_at__isnull=True)
-                | (~Q(status__in=[Status.QUEUED, Status.RUNNING]) & Q(finished_at__isnull=False)),
+                condition=Q(status__in=NOT_OVER, finished_at__isnull=True)
+                | (~Q(status__in=NOT_OVER) & Q(finished_at__isnull=False)),
                 name="%(class)s_over_has_end",
             ),
             models.CheckConstraint(
@@ -224,12 +266,23 @@ class Job(models.Model):
 
     @property
     def is_over(self) -> bool:
-        return self.status not in (Status.QUEUED, Status.RUNNING)
+        return self.status not in NOT_OVER
 
 
 def new_owner() -> str:
     """A name that no other claim has, and that says where to look for the worker."""
     return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
+
+
+def look_after(pauses: int) -> timedelta:
+    """How long a job that pauses is left before the first look whether it can go on.
+
+    Args:
+        pauses: without lasting progress between, this one among them: one that goes on and meets
+            the same again waits longer each time, so that it does not turn in circles.
+    """
+    seconds = settings.REAP_SECONDS * 2.0 ** min(pauses - 1, 30)
+    return timedelta(seconds=min(seconds, LONGEST_PAUSE))
 
 
 def after_loss(job: Job, found: str = "") -> dict[str, Any]:

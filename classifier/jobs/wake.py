@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import Error, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
@@ -47,11 +47,16 @@ def wake_on_commit(task: Any, job: Job) -> None:
 def wake_waiting(task: Any, model: type[Job], *, older_than: float = AGAIN_AFTER) -> int:
     """Send messages again for the jobs that have waited longest; how many were sent.
 
+    Those that are paused are among them once somebody should look whether they can go on: a
+    worker does that, for what they lack is a thing of its host.
+
     Args:
         older_than: seconds since the last message for a job.
     """
-    waiting = model.objects.claimable().filter(
-        Q(woken_at__isnull=True) | Q(woken_at__lt=from_now(timedelta(seconds=-older_than)))
+    waiting = (model.objects.claimable() | model.objects.to_look_at()).filter(
+        Q(woken_at__isnull=True)
+        | Q(woken_at__lt=F("look_at"))
+        | Q(woken_at__lt=from_now(timedelta(seconds=-older_than)))
     )
     sent = 0
     for pk in waiting.order_by("queued_at", "pk").values_list("pk", flat=True)[:WAKE_AT_ONCE]:

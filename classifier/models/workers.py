@@ -31,6 +31,8 @@ class Worker(models.Model):
     name = models.CharField(max_length=200, primary_key=True)
     host = models.CharField(max_length=200)
     queues = models.JSONField(default=list)
+    since = models.DateTimeField(db_default=Now())
+    """When it was started."""
     seen_at = models.DateTimeField(db_default=Now())
 
     objects = WorkerQuerySet.as_manager()

@@ -71,6 +71,8 @@ def make_run(name: str = "mine", status: str = "queued", **values: Any) -> Train
             "started_at": now - timedelta(seconds=90),
             "stage": "training",
         }
+    elif status == "paused":
+        fitting |= {"attempt": 1, "started_at": now - timedelta(seconds=90), "look_at": now}
     elif status != "queued":
         fitting |= {"finished_at": now, "started_at": now - timedelta(seconds=75)}
     run: TrainingRun = TrainingRun.objects.create(**(fitting | values))
@@ -536,7 +538,7 @@ def test_a_look_changes_nothing(admin: Client, path: str) -> None:
     assert admin.post(page_of(run)).status_code == 405
 
 
-@pytest.mark.parametrize("status", ["queued", "running"])
+@pytest.mark.parametrize("status", ["queued", "running", "paused"])
 def test_a_run_that_is_not_over_is_not_deleted(admin: Client, status: str) -> None:
     run = make_run(status=status)
     assert admin.post(f"{LIST}{run.pk}/delete/", {"post": "yes"}).status_code == 403
@@ -688,8 +690,13 @@ def test_a_longer_log_is_brought_along(admin: Client) -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [{"cancel_requested": True}, {"stopping": True}, {"attempt": 2}],
-    ids=["cancelled", "stopping", "taken up again"],
+    [
+        {"cancel_requested": True},
+        {"stopping": True},
+        {"attempt": 2},
+        {"status": "paused", "lease_until": None},
+    ],
+    ids=["cancelled", "stopping", "taken up again", "paused"],
 )
 def test_a_change_of_state_brings_the_whole_page(admin: Client, values: dict[str, Any]) -> None:
     run = make_run(status="running")
@@ -784,6 +791,23 @@ def test_a_failed_run_shows_the_error_and_offers_a_retry(admin: Client) -> None:
     page = text_of(admin.get(page_of(run)))
     for shown in ("A rule. Found: a value. A remedy.", "the end", f"{LIST}{run.pk}/retry/"):
         assert shown in page
+
+
+def test_a_paused_run_shows_why_and_offers_to_go_on_now_or_to_cancel(admin: Client) -> None:
+    run = make_run(status="paused", error="5 bytes are needed.", done=5, total=10)
+    page = text_of(admin.get(page_of(run)))
+    for shown in (
+        *("5 bytes are needed.", "Why it is paused", "Go on now", "goes on by itself"),
+        *(f"{LIST}{run.pk}/retry/", f"{LIST}{run.pk}/cancel/", 'hx-trigger="every 2s"'),
+    ):
+        assert shown in page
+    assert "Why it failed" not in page
+    assert "‖" in text_of(admin.get(LIST))
+    assert "mine" in text_of(admin.get(LIST, {"status__exact": "paused"}))
+
+    admin.post(f"{LIST}{run.pk}/retry/")
+    run.refresh_from_db()
+    assert run.status == "queued"
 
 
 def test_parameters_that_differ_from_the_recipe_are_named(admin: Client) -> None:

@@ -27,7 +27,6 @@ from training.checkpoints import (
 from training.finetuning.run import FinetuningResult
 from training.learning import trainer as trainer_module
 
-pytestmark = pytest.mark.usefixtures("no_pictures")
 STEPS = 45  # 1.5 epochs of 30 steps; checkpoints at 10, 20, 30, 40 and 45
 
 
@@ -157,6 +156,20 @@ def undisturbed(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Fin
     return run(data_dir, tmp_path_factory.mktemp("undisturbed"))
 
 
+@pytest.fixture(scope="module")
+def cut_off(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a run left that was cut off before step 42, moved since: no path in it leads anywhere.
+
+    Its last checkpoint is that of step 40. Tests go on with copies.
+    """
+    folder = tmp_path_factory.mktemp("cut-off")
+    with pytest.MonkeyPatch.context() as patch:
+        at_step(patch, 42, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(data_dir, folder / "before")
+    return (folder / "before").rename(folder / "after")
+
+
 def final_state(result: FinetuningResult) -> dict[str, Any]:
     directory = result.model_dir.parent.parent / "runs" / "mine" / "checkpoints"
     state = json.loads((numbered(directory)[-1] / "trainer_state.json").read_text())
@@ -203,15 +216,9 @@ def test_accumulated_gradients_resume_to_the_same_weights_too(
 
 @pytest.mark.parametrize("damaged", ["newest", "all"])
 def test_a_run_with_damaged_checkpoints_ends_with_the_same_weights(
-    data_dir: Path,
-    undisturbed: FinetuningResult,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    damaged: str,
+    data_dir: Path, undisturbed: FinetuningResult, cut_off: Path, tmp_path: Path, damaged: str
 ) -> None:
-    at_step(monkeypatch, 42, interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        run(data_dir, tmp_path)
+    shutil.copytree(cut_off, tmp_path, dirs_exist_ok=True)
     found = numbered(checkpoints_dir(tmp_path))
     assert found[-1].name == "checkpoint-40"
     for checkpoint in found if damaged == "all" else found[-1:]:
@@ -222,20 +229,17 @@ def test_a_run_with_damaged_checkpoints_ends_with_the_same_weights(
 def test_a_finished_run_that_is_resumed_takes_no_further_step(
     data_dir: Path, undisturbed: FinetuningResult, tmp_path: Path
 ) -> None:
-    run(data_dir, tmp_path)
+    shutil.copytree(undisturbed.model_dir.parents[1], tmp_path, dirs_exist_ok=True)
     again = run(data_dir, tmp_path, resume=True)
     assert weights(again) == weights(undisturbed)
     assert numbered(checkpoints_dir(tmp_path))[-1].name == f"checkpoint-{STEPS}"
 
 
 def test_a_run_whose_directory_was_moved_finds_its_best_checkpoint(
-    data_dir: Path, undisturbed: FinetuningResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data_dir: Path, undisturbed: FinetuningResult, cut_off: Path, tmp_path: Path
 ) -> None:
-    at_step(monkeypatch, 42, interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        run(data_dir, tmp_path / "before")
-    (tmp_path / "before").rename(tmp_path / "after")
-    assert weights(run(data_dir, tmp_path / "after", resume=True)) == weights(undisturbed)
+    shutil.copytree(cut_off, tmp_path, dirs_exist_ok=True)
+    assert weights(run(data_dir, tmp_path, resume=True)) == weights(undisturbed)
 
 
 def test_sigterm_saves_a_checkpoint_and_then_stops(

@@ -61,7 +61,14 @@ SPLITS = {
     "test": message("test"),
 }
 LONG_WAIT = timedelta(seconds=45)  # after which a waiting run says what it may wait for
-MARKS = {"queued": "…", "running": "▸", "succeeded": "✓", "failed": "✕", "cancelled": "■"}
+MARKS = {
+    "queued": "…",
+    "running": "▸",
+    "paused": "‖",
+    "succeeded": "✓",
+    "failed": "✕",
+    "cancelled": "■",
+}
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,11 @@ def state_sentence(run: TrainingRun) -> str:
         return gettext("It waits for a worker.")
     if run.status == run.Status.RUNNING:
         return _running(run)
+    if run.status == run.Status.PAUSED:
+        return gettext(
+            "It is paused. Once there is room on the disk it goes on by itself, from its last good "
+            "checkpoint."
+        )
     if run.status == run.Status.SUCCEEDED:
         return gettext("Its model is ready to serve.")
     if run.status == run.Status.FAILED:

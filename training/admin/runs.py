@@ -35,6 +35,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh, reswap, retarget
 
 from classifier.admin.base import NextStep, SiteAdmin
+from classifier.api.refusals import Refusal
 from classifier.exceptions import ModelNotReady
 from classifier.files import delete_stored, pieces
 from training import services
@@ -44,6 +45,7 @@ from training.forms import StartForm, dataset_suggestions, hub_token_is_set, mod
 from training.models import TrainingRun
 from training.reporting.charts import loss_chart
 from training.served import served_model
+from training.start_rate import count_start
 
 # The report is a file that quotes texts of the data: nothing in it may run or be fetched, and it
 # has no origin of its own. Only our own pages may frame it.
@@ -225,7 +227,11 @@ class TrainingRunAdmin(SiteAdmin):
                 request, gettext("The run {name} has been started.").format(name=run.name)
             )
             return redirect(run)
-        return self._start_page(request, form)
+        page = self._start_page(request, form)
+        if form.refused:
+            page.status_code = form.refused.status
+            page.headers["Retry-After"] = form.refused.headers["Retry-After"]
+        return page
 
     @method_decorator(csrf_protect)
     def fill_view(self, request: HttpRequest) -> HttpResponse:
@@ -244,8 +250,9 @@ class TrainingRunAdmin(SiteAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         try:
+            count_start(request.user)
             run = services.retrain(started_by=request.user)
-        except (InvalidRun, ModelNotReady, OSError) as error:
+        except (InvalidRun, ModelNotReady, OSError, Refusal) as error:
             messages.error(request, getattr(error, "told", str(error)))
             may_view = self.has_view_permission(request)
             return redirect("admin:training_trainingrun_changelist" if may_view else "admin:index")
@@ -274,13 +281,14 @@ class TrainingRunAdmin(SiteAdmin):
     def _start(self, request: HttpRequest, form: StartForm) -> TrainingRun | None:
         """The new run; None where the form says by now what stands against it."""
         try:
+            count_start(request.user)
             return services.start_run(
                 name=form.cleaned_data["name"],
                 recipe=form.cleaned_data["recipe"],
                 overrides=form.overrides(),
                 started_by=request.user,
             )
-        except InvalidRun as error:
+        except (InvalidRun, Refusal) as error:
             form.place_error(error)
             return None
 
@@ -381,7 +389,7 @@ class TrainingRunAdmin(SiteAdmin):
             "base_model": run.config.get("model", {}).get("base_model", ""),
             "hub": run.config.get("publishing", {}).get("push_to_hub", ""),
             "may_cancel": may_change and not over and not run.cancel_requested,
-            "may_retry": may_change and run.status in (run.Status.FAILED, run.Status.CANCELLED),
+            "may_retry": may_change and run.can_retry,
             "may_start": self.has_add_permission(request),
             "may_delete": self.has_delete_permission(request, run),
             "may_view_model": request.user.has_perm("classifier.view_modelversion"),
@@ -406,6 +414,11 @@ class TrainingRunAdmin(SiteAdmin):
     @method_decorator(csrf_protect)
     def retry_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         run = self._changeable(request, pk)
+        try:
+            count_start(request.user)
+        except Refusal as error:
+            messages.error(request, error.told)
+            return redirect(run)
         if services.retry(run.pk):
             self.log_change(request, run, "Started again.")
             messages.success(request, gettext("The run {name} goes on.").format(name=run.name))

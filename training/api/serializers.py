@@ -27,7 +27,9 @@ class LinksSerializer(serializers.Serializer):
     self = serializers.CharField()
     page = serializers.CharField(help_text="The same for people.")
     cancel = serializers.CharField(allow_null=True, help_text="null where it is over.")
-    retry = serializers.CharField(allow_null=True, help_text="null where it is not.")
+    retry = serializers.CharField(
+        allow_null=True, help_text="null unless it failed, was cancelled or is paused."
+    )
 
 
 class RunSerializer(serializers.ModelSerializer):
@@ -56,12 +58,11 @@ class RunSerializer(serializers.ModelSerializer):
 
     @extend_schema_field(LinksSerializer)
     def get_links(self, run: TrainingRun) -> dict[str, str | None]:
-        can_retry = run.status in (run.Status.FAILED, run.Status.CANCELLED)
         return {
             "self": run_url(run),
             "page": run.get_absolute_url(),
             "cancel": None if run.is_over else reverse("api-training-cancel", args=[run.pk]),
-            "retry": reverse("api-training-retry", args=[run.pk]) if can_retry else None,
+            "retry": reverse("api-training-retry", args=[run.pk]) if run.can_retry else None,
         }
 
 

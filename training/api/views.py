@@ -30,6 +30,7 @@ from training.api.serializers import (
 )
 from training.exceptions import InvalidRun
 from training.models import TrainingRun
+from training.start_rate import count_start
 
 RUN_ID = OpenApiParameter("run_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 HEAVY = ("config", "history", "log_tail")  # columns that a list does not show
@@ -99,7 +100,7 @@ class TrainingView(APIView):
             message("There is nothing to do."),
         ),
         "run_not_over": (
-            message("Only a run that failed or was cancelled can be retried."),
+            message("Only a run that failed, was cancelled or is paused can be retried."),
             message("Wait for its end, or start another run."),
         ),
     }
@@ -139,7 +140,7 @@ class RunsView(TrainingView, ListAPIView):
         description="The answer comes at once; a worker takes the run up. What would be wrong with "
         "it is said now.",
         request=StartRequestSerializer,
-        responses={202: RunDetailSerializer, **errors(400, 405, 413, 415)},
+        responses={202: RunDetailSerializer, **errors(400, 405, 413, 415, 429)},
         examples=[
             OpenApiExample(
                 "reviewed",
@@ -149,6 +150,7 @@ class RunsView(TrainingView, ListAPIView):
         ],
     )
     def post(self, request: Request) -> Response:
+        count_start(request.user)
         asked = start_request(request.data)
         run = services.start_run(
             name=asked.name,
@@ -193,13 +195,14 @@ class RunRetryView(TrainingView):
 
     @extend_schema(
         operation_id="training_retry",
-        summary="Take up a run again that failed or was cancelled, from its last checkpoint",
+        summary="Take up a run that failed, was cancelled or is paused, from its last checkpoint",
         parameters=[RUN_ID],
         request=None,
-        responses={202: RunDetailSerializer, **errors(404, 405, 409)},
+        responses={202: RunDetailSerializer, **errors(404, 405, 409, 429)},
     )
     def post(self, request: Request, run_id: str) -> Response:
         run = _run(run_id)
+        count_start(request.user)
         if not services.retry(run.pk):
             raise RunNotOver(_state_of(_run(run_id)))
         return _accepted(run.pk)

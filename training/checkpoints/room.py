@@ -63,8 +63,14 @@ def no_room(directory: Path, needed: int, said: str) -> DiskFull:
     """The error to raise: the rule, the value and the remedy.
 
     Args:
+        needed: bytes that it takes. Where as many are free and yet there was no room (a quota, or
+            an estimate too low), more than are free now.
         said: how the lack was found out.
     """
+    free = free_bytes(directory)
+    needed = max(needed, FILES_BESIDE_TENSORS)
+    if needed <= free:
+        needed = free + FILES_BESIDE_TENSORS
     return DiskFull(
         message(
             "This run needs {needed:,} free bytes under {directory}, but there are "
@@ -72,7 +78,11 @@ def no_room(directory: Path, needed: int, said: str) -> DiskFull:
             "checkpoint is kept.",
             needed=needed,
             directory=directory,
-            free_bytes=free_bytes(directory),
+            free_bytes=free,
             said=said,
-        )
+        ),
+        directory=directory,
+        needed=needed,
+        free=free,
+        said=said,
     )

@@ -98,7 +98,7 @@ class StagedCheckpoints(_Trainer):
             prune(self._directory)
             full = self._save_unless_full(model, trial)
         if full:
-            raise no_room(self._directory, checkpoint_bytes(self.model), full)
+            raise no_room(self._directory, self._room_to_go_on(), full)
         self._saved_step = self.state.global_step
 
     def _save_unless_full(self, model: Any, trial: Any) -> str:
@@ -141,9 +141,8 @@ class StagedCheckpoints(_Trainer):
 
     def _require_room(self) -> None:
         directory, needed = self._directory, checkpoint_bytes(self.model)
-        held = sum(file.stat().st_size for file in directory.rglob("*") if file.is_file())
-        if free_bytes(directory) + held < ROOM * needed:
-            raise no_room(directory, ROOM * needed - held, "checked before writing")
+        if free_bytes(directory) + self._held() < ROOM * needed:
+            raise no_room(directory, self._room_to_go_on(), "checked before writing")
 
     def _make_room(self) -> None:
         directory, needed = self._directory, checkpoint_bytes(self.model)
@@ -151,7 +150,17 @@ class StagedCheckpoints(_Trainer):
             logger.warning("The disk is nearly full: older checkpoints are removed.")
             prune(directory)
         if free_bytes(directory) < needed:
-            raise no_room(directory, needed, "checked before writing")
+            raise no_room(directory, self._room_to_go_on(), "checked before writing")
+
+    def _held(self) -> int:
+        """Bytes of the checkpoints that there are."""
+        files = (file for file in self._directory.rglob("*") if file.is_file())
+        return sum(file.stat().st_size for file in files)
+
+    def _room_to_go_on(self) -> int:
+        """Bytes to be free, with which neither a fresh start nor the next save stops again."""
+        needed = checkpoint_bytes(self.model)
+        return max(needed, ROOM * needed - self._held())
 
     # Stopping and going on
 

@@ -20,6 +20,7 @@ from training.data.reading import DataError
 from training.finetuning.run import FinetuningResult, run_finetuning
 from training.hub import HubError
 from training.jobs.output import output_file
+from training.jobs.pausing import disk_full, pause
 from training.jobs.watch import RunHeart, Watch
 from training.models import TrainingRun
 from training.reporting.report import REPORT
@@ -66,8 +67,12 @@ def carry_out(claim: Claim) -> None:
             except UNANSWERED:
                 raise  # no fault of the run: whoever takes it up again goes on
             except Exception as error:
-                logger.exception("The run failed")
-                claim.fail(_said(error), **heart.last_words())
+                if lack := disk_full(error):
+                    logger.warning("%s", error, exc_info=not isinstance(error, DiskFull))
+                    pause(claim, lack, **heart.last_words() | {"stage": ""})
+                else:
+                    logger.exception("The run failed")
+                    claim.fail(_said(error), **heart.last_words())
     except ClaimLost as error:
         logger.warning("Nothing more is written: %s", error)
 
@@ -132,7 +137,7 @@ def _registered(name: str) -> ModelVersion:
 
 def _said(error: Exception) -> str:
     text = message_of(error)
-    if isinstance(error, DiskFull | TrainingStopped):
+    if isinstance(error, TrainingStopped):
         text = message("{error} Here: Retry goes on from the checkpoint.", error=text)
     elif not isinstance(error, EXPECTED):
         text = message(

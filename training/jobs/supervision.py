@@ -21,6 +21,7 @@ from classifier.messages import message
 from reviewsite.logs import LINE, request_id
 from training.jobs import DATABASE_AWAY, REQUEST_ID
 from training.jobs.output import output_file, tail
+from training.jobs.pausing import disk_full, nearly_full, pause
 from training.models import TrainingRun
 from training.runs.names import NAME
 
@@ -78,6 +79,9 @@ def supervise(claim: Claim) -> None:
         pass  # the process has said how it ended, or the run is another worker's
     except OSError as error:
         with suppress(ClaimLost):
+            if lack := disk_full(error):
+                pause(claim, lack, stage="")
+                return
             claim.fail(
                 message(
                     "The process of a run must start, but: {error}. Mend that, then retry.",
@@ -224,7 +228,10 @@ def _settle(claim: Claim, name: str, process: _Process) -> None:
         time.sleep(SHUTDOWN_SECONDS)
         if shutting_down():
             _mark_stopping(claim)
-    if code < 0 or code == DATABASE_AWAY:
+    # A database on a full disk does not take how it ended, and Python itself may not start on one.
+    if code > 0 and (lack := nearly_full(process.said)):
+        pause(claim, lack, stage="")
+    elif code < 0 or code == DATABASE_AWAY:
         status = claim.lost(process.said)
         logger.warning("Run %s: %s It is %s.", name, process.said, status)
     else:

@@ -14,7 +14,7 @@ from classifier.jobs.job import Status
 from classifier.models import BulkJob
 from tests.classifier.jobs.rows import expire, row, snapshot, submit
 
-WAITS, RUNS = Status.QUEUED, Status.RUNNING
+WAITS, RUNS, PAUSED = Status.QUEUED, Status.RUNNING, Status.PAUSED
 
 
 @dataclass
@@ -24,6 +24,7 @@ class Expected:
     status: Status = WAITS
     attempt: int = 0
     worker_losses: int = 0
+    pauses: int = 0
     cancel_requested: bool = False
     stopping: bool = False
     expired: bool = False
@@ -66,9 +67,9 @@ class Lifecycle(RuleBasedStateMachine):
     def request_cancel(self, pk: UUID) -> None:
         job = self.expected[pk]
         asked = BulkJob.objects.request_cancel(pk)
-        assert asked == (job.status in (WAITS, RUNS))
+        assert asked == (job.status in (WAITS, RUNS, PAUSED))
         job.cancel_requested |= asked
-        if job.status == WAITS:
+        if job.status in (WAITS, PAUSED):
             job.leave(Status.CANCELLED)
 
     # Workers
@@ -108,7 +109,8 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(claim=claims)
     def progressed(self, claim: Claim) -> None:
         if self.write(claim, "progressed") is not None:
-            self.expected[claim.pk].worker_losses = 0
+            job = self.expected[claim.pk]
+            job.worker_losses = job.pauses = 0
 
     @rule(claim=claims, end=st.sampled_from(["succeed", "fail", "cancel"]))
     def end(self, claim: Claim, end: str) -> None:
@@ -122,6 +124,21 @@ class Lifecycle(RuleBasedStateMachine):
         if self.write(claim, "release") is not None:
             job = self.expected[claim.pk]
             job.leave(Status.CANCELLED if job.cancel_requested else WAITS)
+
+    @rule(claim=claims)
+    def pause(self, claim: Claim) -> None:
+        if self.write(claim, "pause", "The disk is full.") is not None:
+            job = self.expected[claim.pk]
+            job.pauses += 1
+            job.leave(Status.CANCELLED if job.cancel_requested else PAUSED)
+
+    @rule(pk=jobs)
+    def resume(self, pk: UUID) -> None:
+        job = self.expected[pk]
+        resumed = BulkJob.objects.resume(pk)
+        assert resumed == (job.status == PAUSED)
+        if resumed:
+            job.leave(WAITS)
 
     @rule(claim=claims)
     def lose_child(self, claim: Claim) -> None:
@@ -175,16 +192,27 @@ class Lifecycle(RuleBasedStateMachine):
                 found.status,
                 found.attempt,
                 found.worker_losses,
+                found.pauses,
                 found.cancel_requested,
                 found.stopping,
-            ) == (job.status, job.attempt, job.worker_losses, job.cancel_requested, job.stopping)
+            ) == (
+                job.status,
+                job.attempt,
+                job.worker_losses,
+                job.pauses,
+                job.cancel_requested,
+                job.stopping,
+            )
 
     @invariant()
     def rows_make_sense(self) -> None:
         for job in BulkJob.objects.all():
             assert (job.status == RUNS) == (job.lease_until is not None)
             assert job.is_over == (job.finished_at is not None)
-            if job.status == WAITS:
+            if job.status == PAUSED:
+                assert job.look_at is not None  # else nobody would ever look
+                assert job.error
+            if job.status in (WAITS, PAUSED):
                 assert job.worker_losses < MAX_WORKER_LOSSES
                 assert not job.cancel_requested  # else it would wait for ever
                 assert not job.stopping

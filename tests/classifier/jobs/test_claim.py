@@ -32,6 +32,7 @@ WRITES: dict[str, Callable[[Claim], object]] = {
     "fail": lambda claim: claim.fail("late"),
     "cancel": lambda claim: claim.cancel(stage="late"),
     "release": lambda claim: claim.release(stage="late"),
+    "pause": lambda claim: claim.pause("late"),
     "lost": lambda claim: claim.lost(),
 }
 
@@ -365,7 +366,7 @@ def _then_cancel(held: Claim) -> Callable[[BulkJob, str], dict[str, Any]]:
         ({"lease_until": Now()}, "running_has_lease"),
         ({"status": "succeeded"}, "over_has_end"),
         ({"finished_at": Now()}, "over_has_end"),
-        ({"status": "paused"}, "status_known"),
+        ({"status": "asleep"}, "status_known"),
         ({"done": 5, "total": 4}, "done_range"),
     ],
 )

@@ -10,17 +10,11 @@ from pytest_django import Settings
 from classifier.jobs import CancelRequested, Claim, ClaimLost, Heart
 from classifier.models import BulkJob
 from tests.classifier.jobs.rows import claimed, expire, lease_left, row, snapshot
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("sqlite_file")
 
 BEAT = 0.03  # seconds
-
-
-def until(happened: Callable[[], object], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def raised_by(check: Callable[[], None]) -> type[Exception] | None:

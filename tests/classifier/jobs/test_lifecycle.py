@@ -2,7 +2,7 @@ import os
 from typing import Any
 
 import pytest
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -21,8 +21,15 @@ thorough = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-# A planted bug is to be found; how small its example gets does not matter.
-planted = settings(thorough, phases=[Phase.generate], derandomize=True, database=None)
+# A planted bug is to be found, for which the first example that shows it is enough; how small that
+# gets does not matter.
+planted = settings(
+    thorough,
+    max_examples=5 * EXAMPLES,
+    phases=[Phase.generate],
+    derandomize=True,
+    database=None,
+)
 
 
 def test_jobs_keep_their_promises_in_any_order_of_events() -> None:
@@ -44,6 +51,17 @@ def test_uncounted_losses_would_be_found(monkeypatch: pytest.MonkeyPatch) -> Non
         return after_loss(job, *found) | {"worker_losses": 0}
 
     monkeypatch.setattr("classifier.jobs.job.after_loss", forgiving)
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(Lifecycle, settings=planted)
+
+
+def test_a_pause_that_counts_as_a_loss_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    pause = Claim.pause
+
+    def counted(self: Claim, error: str) -> None:
+        pause(self, error, worker_losses=F("worker_losses") + 1)
+
+    monkeypatch.setattr(Claim, "pause", counted)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(Lifecycle, settings=planted)
 

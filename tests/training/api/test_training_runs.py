@@ -127,6 +127,18 @@ def test_a_run_is_cancelled_and_taken_up_again(api: Client) -> None:
     assert (error["code"], error["value"]) == ("run_not_over", "the run mine is queued")
 
 
+@pytest.mark.parametrize(("act", "status"), [("retry", "queued"), ("cancel", "cancelled")])
+def test_a_paused_run_goes_on_at_once_or_is_cancelled(api: Client, act: str, status: str) -> None:
+    claim = TrainingRun.objects.claim(run().pk)
+    assert claim
+    claim.pause("5 bytes are needed.")
+    said = api.get(f"{URL}/{claim.pk}").json()
+    assert (said["status"], said["error"]) == ("paused", "5 bytes are needed.")
+    assert said["finished_at"] is None
+    done = post(api, said["links"][act])
+    assert (done.status_code, done.json()["status"]) == (202, status)
+
+
 def test_a_run_that_has_ended_cannot_be_cancelled(api: Client) -> None:
     claim = TrainingRun.objects.claim(run().pk)
     assert claim

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +13,10 @@ from classifier.artefact import open_artefact
 from classifier.files import open_stored
 from classifier.jobs import Claim
 from classifier.models import ModelVersion, StoredFile
-from tests.training.tiny_run import ON_SITE
+from tests.training.on_site import ON_SITE
 from training import services
 from training.checkpoints import numbered
 from training.models import TrainingRun
-
-DEADLINE = 60  # seconds for what takes some on a busy machine
 
 
 def start(name: str = "mine", **overrides: Any) -> TrainingRun:
@@ -64,13 +61,6 @@ def require_success(run: TrainingRun, var_dir: Path) -> None:
     report = (var_dir / "runs" / run.name / "report.html").read_bytes()
     assert open_stored(run.report).read() == report
     assert [point["step"] for point in run.history if "eval_loss" in point][-1] == run.total
-
-
-def wait_until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @contextmanager

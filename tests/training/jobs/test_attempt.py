@@ -24,11 +24,11 @@ from tests.training.jobs.runs import (
     row,
     start,
 )
+from tests.training.on_site import ON_SITE
 from tests.training.test_checkpoints import at_step
-from tests.training.tiny_run import ON_SITE
 from tests.training.verdicts.sentences import review
 from training import services
-from training.checkpoints import DiskFull, TrainingStopped
+from training.checkpoints import TrainingStopped
 from training.finetuning import artefact, preparation
 from training.finetuning import run as finetuning
 from training.jobs import attempt
@@ -102,6 +102,7 @@ def test_an_attempt_tells_how_far_it_is_and_ends_with_all_that_belongs_to_a_run(
     assert 0 < row(run).epoch <= 0.5
 
 
+@pytest.mark.usefixtures("no_graph")
 def test_a_run_that_was_cut_off_after_its_model_appeared_ends_with_that_model(
     var_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,6 +125,7 @@ def test_a_run_that_was_cut_off_after_its_model_appeared_ends_with_that_model(
     assert weights.stat().st_mtime_ns == appeared
 
 
+@pytest.mark.usefixtures("no_graph")
 def test_a_run_that_was_cut_off_before_its_first_checkpoint_begins_again(
     var_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +146,7 @@ def test_a_run_that_was_cut_off_before_its_first_checkpoint_begins_again(
     require_success(row(run), var_dir)
 
 
+@pytest.mark.usefixtures("no_graph")
 @pytest.mark.parametrize("moment", ["in training", "before publishing"])
 def test_an_attempt_that_was_thought_dead_neither_saves_nor_publishes_nor_writes(
     var_dir: Path, monkeypatch: pytest.MonkeyPatch, moment: str
@@ -169,6 +172,7 @@ def test_an_attempt_that_was_thought_dead_neither_saves_nor_publishes_nor_writes
     assert checkpoint_steps(var_dir) == ([] if moment == "in training" else [10, 15])
 
 
+@pytest.mark.usefixtures("no_graph")
 @pytest.mark.parametrize("moment", ["evaluate_in_detail", "push_model"])
 def test_an_attempt_that_was_thought_dead_does_not_push(
     var_dir: Path, monkeypatch: pytest.MonkeyPatch, moment: str
@@ -206,7 +210,6 @@ def test_a_run_that_is_cancelled_before_it_trains_ends_there(
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (DiskFull("This needs 5 free bytes."), "5 free bytes. Here: Retry goes on from the"),
         (TrainingStopped("With 2 processes."), "With 2 processes. Here: Retry"),
         (RuntimeError("CUDA out of memory, hf_abc"), "RuntimeError: CUDA out of memory, hf_\\*\\*"),
     ],
@@ -248,6 +251,7 @@ def test_a_name_that_the_terminal_took_meanwhile_is_left_alone(var_dir: Path) ->
     assert other.read_text() == before
 
 
+@pytest.mark.usefixtures("no_graph")
 def test_losses_stay_counted_until_a_run_gets_beyond_its_best_checkpoint(
     var_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,6 +281,7 @@ def test_losses_stay_counted_until_a_run_gets_beyond_its_best_checkpoint(
     require_success(row(run), var_dir)
 
 
+@pytest.mark.usefixtures("no_graph")
 def test_verdicts_are_trained_on_with_rows_of_the_first_data(var_dir: Path) -> None:
     verdicts = review(train=25, test=5)
     make_prediction("never reviewed")
@@ -303,6 +308,7 @@ def test_verdicts_are_trained_on_with_rows_of_the_first_data(var_dir: Path) -> N
     assert ended.model_version.metrics["provenance"] == provenance
 
 
+@pytest.mark.usefixtures("no_graph")
 def test_a_run_on_verdicts_that_was_killed_goes_on_with_the_rows_it_began_with(
     var_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -335,6 +341,7 @@ def test_a_model_becomes_a_candidate_whose_files_are_kept(var_dir: Path) -> None
     assert StoredFile.objects.count() == 1  # the report: nothing is shared on SQLite
 
 
+@pytest.mark.usefixtures("no_graph")
 def test_a_model_that_tells_nothing_apart_is_no_candidate_and_its_run_succeeds(
     var_dir: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -374,6 +381,7 @@ def test_a_base_that_another_host_keeps_is_fetched(var_dir: Path, settings: Sett
     assert (kept / "model.safetensors").is_file()
 
 
+@pytest.mark.usefixtures("no_graph")
 def test_the_command_trains_on_reviewed_predictions_too(
     var_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -395,6 +403,7 @@ def test_the_command_trains_on_reviewed_predictions_too(
     assert (rows / "train.parquet").read_bytes() == began
 
 
+@pytest.mark.usefixtures("no_graph")
 def test_seeds_that_are_added_later_are_trained_on_the_same_rows(var_dir: Path) -> None:
     review()
     options = ON_SITE | {"dataset": "reviewed", "epochs": 0.5, "name": "many"}

@@ -24,8 +24,8 @@ from tests.training.jobs.runs import (
     require_success,
     row,
     start,
-    wait_until,
 )
+from tests.waiting import until
 from training import services
 from training.jobs import DATABASE_AWAY, supervision
 from training.jobs.output import output_file, tail
@@ -53,12 +53,12 @@ def test_a_run_outlives_a_killed_process_a_cancelling_and_a_retry(
     seen: dict[str, Any] = {}
 
     def kill_then_cancel() -> None:
-        wait_until(lambda: checkpoint_steps(var_dir))
+        until(lambda: checkpoint_steps(var_dir))
         os.kill(pid_of(run), signal.SIGKILL)
-        wait_until(lambda: row(run).attempt == 2)
+        until(lambda: row(run).attempt == 2)
         seen["losses"] = row(run).worker_losses
         seen["kept"] = checkpoint_steps(var_dir)[-1]
-        wait_until(lambda: checkpoint_steps(var_dir)[-1] > seen["kept"])
+        until(lambda: checkpoint_steps(var_dir)[-1] > seen["kept"])
         services.cancel(run.pk)
 
     with beside(kill_then_cancel):
@@ -163,7 +163,7 @@ def test_a_process_that_does_not_hear_is_killed_with_all_its_own(
     run = start()
 
     def cancel() -> None:
-        wait_until(lambda: "up" in tail(output_file("mine")))
+        until(lambda: "up" in tail(output_file("mine")))
         services.cancel(run.pk)
 
     with beside(cancel):
@@ -193,10 +193,10 @@ def test_a_worker_that_stops_gives_the_run_back_without_a_loss(
     stopping = []
 
     def stop() -> None:
-        wait_until(lambda: row(first).stage == supervision.STARTING)
+        until(lambda: row(first).stage == supervision.STARTING)
         time.sleep(0.5)
         asked_to_stop.set()
-        wait_until(lambda: row(first).stopping or row(first).status == "queued")
+        until(lambda: row(first).stopping or row(first).status == "queued")
         stopping.append(True)
 
     with beside(stop):
@@ -219,7 +219,7 @@ def test_a_process_that_takes_long_to_start_keeps_its_claim_meanwhile(
     reaped: list[Any] = []
 
     def reap() -> None:
-        wait_until(lambda: row(run).attempt)
+        until(lambda: row(run).attempt)
         for _ in range(15):
             reaped.extend(TrainingRun.objects.reap())
             time.sleep(0.1)
@@ -239,7 +239,7 @@ def test_a_process_whose_run_is_anothers_is_ended_and_writes_nothing(
     old = claimed(run)
 
     def take_it_away() -> None:
-        wait_until(lambda: row(run).stage == supervision.STARTING)
+        until(lambda: row(run).stage == supervision.STARTING)
         TrainingRun.objects.filter(pk=run.pk).update(lease_until="2000-01-01T00:00Z")
         # The worker's own heartbeat may renew it before it is reaped: then once more.
         while not TrainingRun.objects.reap():
@@ -269,7 +269,7 @@ def test_a_process_does_not_outlive_the_one_that_started_it(tmp_path: Path) -> N
         pid = int(process.stdout.readline())
         process.kill()
         assert process.wait() == -signal.SIGKILL
-    wait_until(lambda: not _alive(pid))
+    until(lambda: not _alive(pid))
 
 
 def test_a_process_that_starts_after_its_parent_has_gone_ends_at_once() -> None:
