@@ -58,6 +58,7 @@ LABELS = {
     "seed": _("Seed"),
     "untuned_rows": _("Untuned rows"),
     "star_weight": _("Star weight"),
+    "interpolate": _("Interpolate"),
     "pseudo_rows": _("Pseudo rows"),
     "temperature": _("Temperature"),
     "calibrate": _("Calibrate"),

@@ -97,6 +97,11 @@ class TrainingConfig(OptimizationConfig):
     star_weight: float = option(
         "weight of the star head's loss beside the label's, which has 1", default=1.0
     )
+    interpolate: bool = option(
+        "go only as far from the weights that the run began with as the validation rows gain by: "
+        "where a trained model or adapter is trained further, so that it forgets less",
+        default=False,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

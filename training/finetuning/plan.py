@@ -12,6 +12,7 @@ from training.checkpoints import checkpoint_bytes, model_bytes
 from training.config import FinetuningConfig
 from training.evaluation.evaluating import token_counts
 from training.finetuning.preparation import Preparation, prepare
+from training.learning.interpolation import SHARES
 from training.runs.timing import duration, megabytes, steps_of, time_of_batches, training_step
 
 SAMPLED_ROWS = 500  # test rows whose full length is counted
@@ -131,7 +132,7 @@ def _plan(prepared: Preparation, config: FinetuningConfig, written: int) -> Plan
         seconds=_seconds(
             prepared,
             steps=steps,
-            validations=validations,
+            validations=validations + (len(SHARES) if config.training.interpolate else 0),
             calibrates=config.calibration.calibrate,
         ),
     )

@@ -19,6 +19,7 @@ from training.finetuning.preparation import prepare
 from training.hub import Hub, HubError, push_model
 from training.hub.connection import require_repo_id
 from training.learning.distribution import from_main, is_main_process, process_count
+from training.learning.interpolation import interpolate, trained_weights
 from training.learning.rehearsal import rehearse
 from training.runs.export import draft_of, publish
 from training.runs.history import train_loss, without_timings
@@ -106,6 +107,7 @@ def run_finetuning(
     from classifier.model_files import ONNX_FACTS
     from classifier.onnx_export import export_if_possible
 
+    start = trained_weights(trainer.model) if config.training.interpolate else None
     set_seed(config.training.seed)  # whatever was drawn before, and a resumed run draws less
     resumable = last_good_checkpoint(run_dir / "checkpoints") if main and resume else None
     checkpoint = from_main(resumable)
@@ -114,9 +116,11 @@ def run_finetuning(
         observer.stage("training")
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         observer.stage("measuring")
+        gone = interpolate(trainer, start, observer.check) if start else {}
         metrics = without_timings(
             {
                 **untuned,
+                **gone,
                 "train_loss": train_loss(trainer.state.log_history),
                 **trainer.evaluate(metric_key_prefix="validation"),
             }

@@ -7,6 +7,7 @@ from classifier.rating_file import PROBABILITY, STARS
 from training.calibration.facts import CALIBRATION, NAMES, calibration_tables
 from training.config.paths import dataset_name
 from training.data.provenance import SOURCES, sentences
+from training.learning.interpolation import INTERPOLATION
 from training.reporting.front_matter import base_of, front_matter, parameters_of, terms_of
 
 SHOWN = {
@@ -47,7 +48,7 @@ on {data}. {terms_of(facts)}
 ## Measured
 
 {rows["train"]} rows were trained on{_added(rows)},
-{rows["validation"]} chose the checkpoint, and
+{rows["validation"]} chose the checkpoint{_way(metrics)}, and
 {rows["test"]} were touched once, at the end; none was left out. Validation rows were cut to
 {config["model"]["max_length"]} tokens, test rows were read whole, in overlapping windows.
 
@@ -72,6 +73,12 @@ def _added(rows: Mapping[str, int]) -> str:
     }
     kinds = [f"{rows[kind]} of them {words}" for kind, words in told.items() if rows.get(kind)]
     return f" ({', '.join(kinds)})" if kinds else ""
+
+
+def _way(metrics: Mapping[str, float]) -> str:
+    """Where the weights lie that were interpolated; empty where they were not."""
+    share = metrics.get(INTERPOLATION)
+    return "" if share is None else f" and {share:.0%} of the way to it from where it began"
 
 
 def calibration_section(facts: Mapping[str, Any]) -> str:
