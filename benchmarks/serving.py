@@ -46,6 +46,7 @@ from benchmarks.load.servers import (
     Server,
     clean_environment,
     missing,
+    own_environment,
     running,
 )
 from benchmarks.load.texts import Corpus, draw_corpus, write_bodies
@@ -54,8 +55,8 @@ from classifier.artefact import open_artefact
 from classifier.exceptions import ModelNotReady
 from training.data.reading import DataError
 
-COMPARED = 16  # texts of each kind whose labels are held against those of transformers
-SAME = 0.9  # of them at least; int8 turns the label of a text that stands on the edge
+COMPARED = 64  # texts of each kind whose labels are held against those of transformers
+SAME = 0.85  # of them at least; int8 turns the label of a text that stands on the edge
 WARM_CLIENTS = 8
 LISTS_CLIENTS = (1, 8)
 ENGINE_CLIENTS = 32  # the load that is held against the engine alone
@@ -97,14 +98,7 @@ class World:
         }
 
     def own_environment(self, var: Path) -> dict[str, str]:
-        environment = clean_environment() | {
-            "VAR_DIR": str(var),
-            "DJANGO_SETTINGS_MODULE": "reviewsite.settings",
-            "CLASSIFIER_MODEL": str(self.model),
-            "CLASSIFIER_CACHE_SIZE": "0",
-            "DEBUG": "false",
-            "HTTPS": "false",
-        }
+        environment = own_environment(var, self.model)
         if self.options.database_url:
             environment |= {
                 "DATABASE_URL": self.options.database_url,

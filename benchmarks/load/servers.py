@@ -205,6 +205,18 @@ def clean_environment() -> dict[str, str]:
     return kept | quiet
 
 
+def own_environment(var: Path, model: Path) -> dict[str, str]:
+    """That of ours: a deployment that keeps all under `var`, and answers none from its cache."""
+    return clean_environment() | {
+        "VAR_DIR": str(var),
+        "DJANGO_SETTINGS_MODULE": "reviewsite.settings",
+        "CLASSIFIER_MODEL": str(model),
+        "CLASSIFIER_CACHE_SIZE": "0",
+        "DEBUG": "false",
+        "HTTPS": "false",
+    }
+
+
 def missing(python: Path | None, modules: tuple[str, ...]) -> str:
     """Why a server cannot be started; nothing if it can."""
     if python is None:
