@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,15 +29,28 @@ class RedisServer:
     host: str = "127.0.0.1"
     port: int = field(default_factory=free_port)
     password: str = ""
+    tls: Mapping[str, Path | str] = field(default_factory=dict)
+    """Of its configuration, such as `tls-cert-file`; with it, it has no port without TLS."""
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         login = f":{self.password}@" if self.password else ""
-        return f"redis://{login}{self.host}:{self.port}/0"
+        return f"{'rediss' if self.tls else 'redis'}://{login}{self.host}:{self.port}/0"
 
     def client(self) -> Any:
-        return redis.Redis.from_url(self.url, socket_connect_timeout=1, socket_timeout=2)
+        secured: dict[str, Any] = {
+            option: str(self.tls[name])
+            for option, name in (
+                ("ssl_ca_certs", "tls-ca-cert-file"),
+                ("ssl_certfile", "tls-cert-file"),
+                ("ssl_keyfile", "tls-key-file"),
+            )
+            if name in self.tls
+        }
+        if secured:
+            secured["ssl_check_hostname"] = False  # it may be of any name
+        return redis.Redis.from_url(self.url, socket_connect_timeout=1, socket_timeout=2, **secured)
 
     def start(self) -> None:
         program = shutil.which("redis-server") or missing("SERVICES", "redis-server is not there.")
@@ -46,6 +59,9 @@ class RedisServer:
             **{"save": "", "appendonly": "no", "protected-mode": "no"},
             **({"requirepass": self.password} if self.password else {}),
         }
+        if self.tls:
+            options |= {"port": "0", "tls-port": str(self.port), "tls-auth-clients": "no"}
+            options |= {name: str(value) for name, value in self.tls.items()}
         arguments = [part for key, value in options.items() for part in (f"--{key}", value)]
         self.process = subprocess.Popen([program, *arguments], stdout=subprocess.DEVNULL)
         _wait(lambda: self.client().ping())

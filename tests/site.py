@@ -20,6 +20,8 @@ from typing import Self
 
 import psycopg
 
+from tests.shared import SHARED, made_once
+
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 180  # a start takes seconds of work; a busy machine takes its time for it
 STOP_SECONDS = 20
@@ -167,8 +169,21 @@ def _collected_files() -> Path:
 
 def _made_by(*arguments: str) -> Path:
     """The folder of a site of which this manage.py command is all that was ever run."""
-    var_dir = Path(tempfile.mkdtemp(prefix="site-"))
-    atexit.register(shutil.rmtree, var_dir, ignore_errors=True)
+    folder = Path(os.environ.get(SHARED) or _own_folder())
+    return made_once(
+        folder / f"made-by-{arguments[0]}", lambda draft: _manage_alone(draft, *arguments)
+    )
+
+
+@cache
+def _own_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="site-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _manage_alone(var_dir: Path, *arguments: str) -> None:
+    var_dir.mkdir()
     inherited = {key: value for key, value in os.environ.items() if key not in NOT_INHERITED}
     environment = {
         **inherited,
@@ -176,4 +191,3 @@ def _made_by(*arguments: str) -> Path:
         "DJANGO_SETTINGS_MODULE": "reviewsite.settings",
     }
     Site("", var_dir, environment, var_dir / "log").manage(*arguments, "--verbosity", "0")
-    return var_dir

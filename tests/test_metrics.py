@@ -93,9 +93,15 @@ def test_jobs_workers_and_model_are_told_when_asked(
     assert said["reviewsite_model_ready"] == said["reviewsite_database_up"] == 1
     assert any(name.startswith('reviewsite_model_info{model="tiny@') for name in said)
 
-    assert BulkJob.objects.claim(job.pk)
+    claim = BulkJob.objects.claim(job.pk)
+    assert claim
     said = figures(client.get("/metrics").content.decode())
     assert said['reviewsite_jobs{kind="bulkjob",status="running"}'] == 1
+    assert said['reviewsite_jobs{kind="bulkjob",status="paused"}'] == 0
+
+    claim.pause("The disk is full.")
+    said = figures(client.get("/metrics").content.decode())
+    assert said['reviewsite_jobs{kind="bulkjob",status="paused"}'] == 1
 
 
 @pytest.mark.django_db

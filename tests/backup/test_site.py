@@ -4,34 +4,21 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
+from django.contrib.auth.models import User
+from django.db import connection
 
-from tests.gates import missing
+from classifier.models import ModelVersion, Prediction
+from tests.classifier.jobs.databases import in_use, postgresql, sqlite
 from tests.site import ROOT, Site
 
-COUNT_AND_DIGEST = """
-import hashlib
-from classifier.models import Prediction, ModelVersion
-from django.contrib.auth.models import User
-rows = list(Prediction.objects.order_by("pk").values_list("pk", "text", "rating"))
-print(len(rows), hashlib.sha256(repr(rows).encode()).hexdigest(), User.objects.count(),
-      [str(each) for each in ModelVersion.objects.all()])
-"""
-MAKE_ROWS = """
-from classifier.models import ModelVersion, Prediction
-from django.contrib.auth.models import User
-User.objects.create_user("ann", password="no matter")
-version = ModelVersion.objects.create(name="tiny", revision="0123456789ab")
-Prediction.objects.bulk_create(
-    Prediction(text=f"Review {i} \\u00e9\\u4e2d", text_sha256=f"{i:064}", label="POSITIVE",
-               score=0.9, positive_probability=0.9, rating=9, truncated=False, windows=1,
-               model_version=version, source="api")
-    for i in range(500))
-"""
+pytestmark = pytest.mark.django_db
+
 WRITE_UNTIL_KILLED = """
 import itertools
 from classifier.models import ModelVersion, Prediction
@@ -46,29 +33,64 @@ for i in itertools.count():
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest) -> Iterator[dict[str, str | None]]:
-    """What the environment says of an empty database."""
+def database(request: pytest.FixtureRequest) -> dict[str, str | None]:
+    """What the environment says of the database."""
     if request.param == "sqlite":
-        yield {"DATABASE_URL": None}
-        return
-    server = os.environ.get("TEST_DATABASE_URL") or missing(
-        "SERVICES", "TEST_DATABASE_URL is not set."
-    )
-    name = f"backup_{os.getpid()}"
-    with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}"')
-        try:
-            yield {
-                "DATABASE_URL": f"{server.rpartition('/')[0]}/{name}",
-                "SECRET_KEY": "a key of this test alone, which is long enough for anybody",
-                "ALLOWED_HOSTS": "127.0.0.1",
-            }
-        finally:
-            admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        return {"DATABASE_URL": None}
+    return {
+        "DATABASE_URL": request.getfixturevalue("postgresql_url"),
+        "SECRET_KEY": "a key of this test alone, which is long enough for anybody",
+        "ALLOWED_HOSTS": "127.0.0.1",
+    }
 
 
-def shell(site: Site, code: str) -> str:
-    return site.manage("shell", "--no-imports", "--command", code).strip()
+def database_of(site: Site) -> AbstractContextManager[None]:
+    """In it, this process reads and writes the site's rows."""
+    url = site.environment.get("DATABASE_URL")
+    return in_use(postgresql(url) if url else sqlite(site.var_dir / "db.sqlite3"), tables=False)
+
+
+def make_rows(site: Site) -> None:
+    with database_of(site):
+        User.objects.create_user("ann", password="no matter")
+        version = ModelVersion.objects.create(name="tiny", revision="0123456789ab")
+        Prediction.objects.bulk_create(
+            Prediction(
+                text=f"Review {i} é中",
+                text_sha256=f"{i:064}",
+                label="POSITIVE",
+                score=0.9,
+                positive_probability=0.9,
+                rating=9,
+                truncated=False,
+                windows=1,
+                model_version=version,
+                source="api",
+            )
+            for i in range(500)
+        )
+
+
+@dataclass(frozen=True)
+class Content:
+    """What is in a site's database."""
+
+    predictions: int
+    digest: str
+    """Of their texts and ratings."""
+    users: int
+    versions: list[str]
+
+
+def content_of(site: Site) -> Content:
+    with database_of(site):
+        rows = list(Prediction.objects.order_by("pk").values_list("pk", "text", "rating"))
+        return Content(
+            predictions=len(rows),
+            digest=hashlib.sha256(repr(rows).encode()).hexdigest(),
+            users=User.objects.count(),
+            versions=[str(version) for version in ModelVersion.objects.all()],
+        )
 
 
 def refused(site: Site, *arguments: str) -> str:
@@ -104,7 +126,7 @@ def test_a_site_comes_back_as_it_was(database: dict[str, str | None], tmp_path: 
     var_dir, archive = tmp_path / "var", tmp_path / "site.tar"
     var_dir.mkdir()
     site = Site.prepared(var_dir, **database)
-    shell(site, MAKE_ROWS)
+    make_rows(site)
     for name in ("models/versions/tiny-0123456789ab/model.safetensors", "runs/one/log.txt",
                  "pseudo/texts.jsonl", "models/.draft/half"):  # fmt: skip
         (var_dir / name).parent.mkdir(parents=True, exist_ok=True)
@@ -128,43 +150,43 @@ def test_a_site_comes_back_as_it_was(database: dict[str, str | None], tmp_path: 
         writer.kill()
         writer.communicate()
     assert ": 4 files, " in said  # the draft is none of them
-    after = shell(site, COUNT_AND_DIGEST)
+    after = content_of(site)
 
     assert "must be empty, but this one has" in refused(site, "restore", str(archive))
-    assert shell(site, COUNT_AND_DIGEST) == after
+    assert content_of(site) == after
 
     # Over the site that has gone on: what came after the backup is gone, and all else as it was.
     site.manage("restore", str(archive), "--replace")
-    restored = shell(site, COUNT_AND_DIGEST)
-    rows = int(restored.split()[0])
-    assert 500 <= rows <= int(after.split()[0])
-    assert rows >= 500 + written_before - 1
-    assert restored.split()[2:] == ["1", "['tiny@0123456789ab']"]
+    restored = content_of(site)
+    assert 500 <= restored.predictions <= after.predictions
+    assert restored.predictions >= 500 + written_before - 1
+    assert (restored.users, restored.versions) == (1, ["tiny@0123456789ab"])
 
     wipe(site, database)
     said = site.manage("restore", str(archive))
     assert "manage.py prepare" in said
-    assert shell(site, COUNT_AND_DIGEST) == restored
+    assert content_of(site) == restored
     assert {name: digests(var_dir / name) for name in files} == files
     assert not (var_dir / "secret_key").exists() or (
         (var_dir / "secret_key").read_text() != "the key that was"
     )
     assert not [path.name for path in var_dir.iterdir() if path.name.startswith(".restore")]
     # The database takes writes again, and its sequences go on.
-    shell(site, "from django.contrib.auth.models import User; User.objects.create_user('bob')")
+    with database_of(site):
+        User.objects.create_user("bob")
 
 
 def test_an_archive_that_does_not_fit_changes_nothing(tmp_path: Path) -> None:
     var_dir, archive = tmp_path / "var", tmp_path / "site.tar"
     var_dir.mkdir()
     site = Site.prepared(var_dir)
-    shell(site, MAKE_ROWS)
-    newer = "from django.db import connection\n" + (
-        'connection.cursor().execute("INSERT INTO django_migrations (app, name, applied) '
-        "VALUES ('classifier', '0999_later', '2030-01-01')\")"
-    )
-    before = shell(site, COUNT_AND_DIGEST)
-    shell(site, newer)
+    make_rows(site)
+    before = content_of(site)
+    with database_of(site), connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO django_migrations (app, name, applied) "
+            "VALUES ('classifier', '0999_later', '2030-01-01')"
+        )
     site.manage("backup", str(archive))
 
     told = refused(site, "restore", str(archive), "--replace")
@@ -173,7 +195,7 @@ def test_an_archive_that_does_not_fit_changes_nothing(tmp_path: Path) -> None:
     archive.write_bytes(archive.read_bytes()[:-20_000])
     assert "damaged" in refused(site, "restore", str(archive), "--replace")
     assert "there is none" in refused(site, "restore", str(tmp_path / "no.tar"), "--replace")
-    assert shell(site, COUNT_AND_DIGEST) == before
+    assert content_of(site) == before
 
 
 def test_the_secret_key_comes_along_only_when_asked_for(tmp_path: Path) -> None:

@@ -45,10 +45,10 @@ PAGES = (
 
 
 @pytest.fixture(scope="module")
-def site(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(exported_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site of its own, on which nothing has been done yet."""
     var_dir = tmp_path_factory.mktemp("admin")
-    shutil.copytree(tiny_model_dir, var_dir / "models" / "first")
+    shutil.copytree(exported_model_dir, var_dir / "models" / "first")
     with Site.started(var_dir, CLASSIFIER_MODEL="first") as started:
         yield started
 

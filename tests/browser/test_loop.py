@@ -19,10 +19,13 @@ VERSIONS = "/admin/classifier/modelversion/"
 
 
 @pytest.fixture(scope="module")
-def site(exported_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(
+    exported_model_dir: Path, empty_mlflow_store: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
     """A site of its own, with its workers: what is activated here serves nobody else."""
     var_dir = tmp_path_factory.mktemp("loop")
     shutil.copytree(exported_model_dir, var_dir / "models" / "first")
+    shutil.copyfile(empty_mlflow_store, var_dir / "mlflow.db")
     with ExitStack() as stack:
         started = stack.enter_context(
             Site.started(

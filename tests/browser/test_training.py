@@ -32,10 +32,11 @@ SHOWS_ITS_END = """log => log.scrollHeight > log.clientHeight && Math.abs(
 LINE_READ = """log => Math.round(
     log.getBoundingClientRect().top - log.firstElementChild.getBoundingClientRect().top)
 """
+TWO_FRAMES_LATER = "(then => requestAnimationFrame(() => requestAnimationFrame(then)))"
 CHOSEN = {
     "dataset": "sentences",
     "base_model": "tiny-base",
-    "epochs": "20",
+    "epochs": "10",
     "batch_size": "8",
     "learning_rate": "0.003",
     "max_length": "16",
@@ -49,7 +50,9 @@ def trainer(site: Site) -> str:
 
 
 @pytest.fixture
-def worker(site: Site, tiny_base_dir: Path, tmp_path: Path) -> Iterator[Path]:
+def worker(
+    site: Site, tiny_base_dir: Path, empty_mlflow_store: Path, tmp_path: Path
+) -> Iterator[Path]:
     """A worker for training, with a data set and a model to train on; gives its log."""
     rng = random.Random(0)
     labels = [index % 2 for index in range(200)]
@@ -57,6 +60,7 @@ def worker(site: Site, tiny_base_dir: Path, tmp_path: Path) -> Iterator[Path]:
     (site.var_dir / "datasets").mkdir(exist_ok=True)
     pd.DataFrame(rows).to_csv(site.var_dir / "datasets" / "sentences.csv", index=False)
     shutil.copytree(tiny_base_dir, site.var_dir / "models" / "tiny-base", dirs_exist_ok=True)
+    shutil.copyfile(empty_mlflow_store, site.var_dir / "mlflow.db")
     often = replace(site, environment={**site.environment, "JOB_HEARTBEAT_SECONDS": "0.3"})
     log = tmp_path / "worker.log"
     with often.running(command("worker-training"), log=log):
@@ -133,10 +137,11 @@ def test_a_run_is_started_watched_and_read_and_another_is_cancelled(
     )
     until(page, f"() => ({SHOWS_ITS_END})(document.querySelector('.run-log'))")
     for place, begin in ((SHOWS_ITS_END, ""), (LINE_READ, "log.scrollTop = -50;")):
+        # The browser notes with a frame which line is read, and only then holds to it.
         read = log.evaluate(
-            f"log => {{ {begin} window.before = log.innerText; return ({place})(log) }}"
+            f"log => new Promise(done => {{ {begin} {TWO_FRAMES_LATER}(() => {{"
+            f" window.before = log.innerText; done(({place})(log)) }}) }})"
         )
-        # The browser puts right where it is with the next frame, and lines may come before that.
         until(
             page,
             "read => { const log = document.querySelector('.run-log');"

@@ -19,7 +19,7 @@ from tests.site import ROOT
 BLOCKS = [block for page in PAGES for block in shell_blocks(page)]
 LANGUAGES = {"sh", "console", "text", "python", "xml"}
 SERVICES = set(yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"])
-OF_THE_MIDDLEWARE = {"/livez", "/readyz", "/metrics"}
+OF_THE_MIDDLEWARE = {"/livez", "/startupz", "/readyz", "/metrics"}
 OF_THE_SYSTEM = {
     *("curl", "cp", "cut", "export", "grep", "mkdir", "openssl", "printf", "sed", "sleep", "tail"),
     *("tee", "git"),

@@ -281,7 +281,7 @@ def test_the_form_of_a_run_is_russian(read: Read, settings: Settings, tmp_path: 
     said = " ".join(said_on(read(address, names=FORM)))
     assert "Набор данных" in said
     assert "Скорость обучения" in said
-    assert "Модель, которая отвечает сразу после установки" in said
+    assert "Первый проход модели, которая отвечает сразу после установки" in said
 
     form = StartForm.filled("", {})
     sent = {name: form[name].value() for name in form.fields} | {"dataset": "x"}

@@ -1,7 +1,6 @@
 """One id from the request to the answer, the log, the job, its worker and its process."""
 
 import json
-import time
 import urllib.request
 from pathlib import Path
 
@@ -10,8 +9,9 @@ from django.test import Client
 
 from classifier.models import BulkJob
 from reviewsite.logs import request_id
-from tests.services.client import file_request
+from tests.services.client import file_request, get
 from tests.site import Site, command
+from tests.waiting import SECONDS, until
 
 SENT = "from-the-client.0123456789"
 CANARY = "A canary review that nobody may find in a log."
@@ -55,22 +55,17 @@ def test_an_id_goes_from_a_request_to_the_worker_and_no_text_is_logged(
             data=json.dumps({"text": CANARY}).encode(),
             headers={"Content-Type": "application/json", "X-Request-ID": SENT},
         )
-        with urllib.request.urlopen(rating, timeout=20) as answer:
+        with urllib.request.urlopen(rating, timeout=SECONDS) as answer:
             assert answer.headers["X-Request-ID"] == SENT
         request = file_request(site, "a.csv", f"text\n{CANARY}\n".encode())
         request.add_header("X-Request-ID", SENT)
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            job = f"{site.url}/api/bulk/{json.load(answer)['id']}"
         log = tmp_path / "bulk.log"
+        # The worker first: a message that waits too long for one is thrown away.
         with site.running(command("worker-bulk"), log=log):
-            deadline = time.monotonic() + 60
-            while time.monotonic() < deadline:
-                with urllib.request.urlopen(job, timeout=20) as answer:
-                    if json.load(answer)["status"] == "succeeded":
-                        break
-                time.sleep(0.2)
-            else:
-                raise AssertionError(log.read_text())
+            until(lambda: " ready." in log.read_text(), log)
+            with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+                job = f"/api/bulk/{json.load(answer)['id']}"
+            until(lambda: get(site, job).json()["status"] == "succeeded", log)
 
     said = log.read_text().partition("\nworker: ")[0]  # which Celery's handler of SIGTERM prints
     events = [json.loads(line) for line in said.splitlines()]

@@ -111,7 +111,9 @@ def test_what_breaks_the_policy_is_found(planted: str, client: Client, served_gr
     assert problems(response)
 
 
-@pytest.mark.parametrize("address", ["/livez", "/readyz", "/metrics", "/api/errors", "/api/schema"])
+@pytest.mark.parametrize(
+    "address", ["/livez", "/startupz", "/readyz", "/metrics", "/api/errors", "/api/schema"]
+)
 def test_answers_for_programs_may_do_nothing(
     address: str, client: Client, served_graph: Path
 ) -> None:

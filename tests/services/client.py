@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import urllib.error
 import urllib.request
 import uuid
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from email.message import Message
 from http.cookiejar import CookieJar
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from tests.site import Site
 
@@ -66,6 +67,16 @@ def submit(site: Site, text: str) -> Answer:
     assert token
     fields = {"csrfmiddlewaretoken": token[1], "text": text}
     return _answer(opener, urllib.request.Request(f"{site.url}/", data=urlencode(fields).encode()))
+
+
+def is_shut(site: Site) -> bool:
+    """Whether nobody is let in any more."""
+    address = urlsplit(site.url)
+    try:
+        socket.create_connection((address.hostname or "", address.port or 0)).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def download(site: Site, path: str) -> bytes:

@@ -45,11 +45,13 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def closed_site(
-    tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFactory
+    exported_model_dir: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SimpleNamespace]:
     """A site that demands keys, and one that opens it."""
     var_dir = tmp_path_factory.mktemp("closed")
-    with Site.started(var_dir, CLASSIFIER_MODEL=str(tiny_model_dir), API_KEYS="required") as site:
+    with Site.started(
+        var_dir, CLASSIFIER_MODEL=str(exported_model_dir), API_KEYS="required"
+    ) as site:
         scopes = ("rate", "read", "feedback")
         made = site.manage("api_key", "create", "client", "--scopes", *scopes, "--limit", "1000")
         yield SimpleNamespace(site=site, url=site.url, key=made.strip())

@@ -25,6 +25,7 @@ from classifier.models import BulkJob
 from tests.classifier.jobs.databases import in_use, postgresql, sqlite
 from tests.classifier.jobs.lifecycle import Lifecycle
 from tests.classifier.jobs.rows import claimed, expire, lease_left, row
+from tests.waiting import until
 
 WORKERS = 8
 JOBS = 200
@@ -71,13 +72,6 @@ def submit_many() -> list[UUID]:
 
 def claims_of(pks: list[UUID]) -> list[Claim]:
     return [claim for pk in pks if (claim := BulkJob.objects.claim(pk))]
-
-
-def until(happened: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.mark.usefixtures("_database")

@@ -41,10 +41,10 @@ def ask_at_once(site: Site, **headers: str) -> list[tuple[int, Any]]:
 
 @pytest.mark.parametrize("backend", ["sqlite", "postgresql", "redis"])
 def test_exactly_the_limit_passes_of_each_sender(
-    backend: str, request: pytest.FixtureRequest, tiny_model_dir: Path, tmp_path: Path
+    backend: str, request: pytest.FixtureRequest, exported_model_dir: Path, tmp_path: Path
 ) -> None:
     environment = {
-        "CLASSIFIER_MODEL": str(tiny_model_dir),
+        "CLASSIFIER_MODEL": str(exported_model_dir),
         "WEB_CONCURRENCY": "2",
         "RATE_LIMIT": str(LIMIT),
         "NUM_PROXIES": "1",
@@ -73,13 +73,16 @@ def test_exactly_the_limit_passes_of_each_sender(
 
 
 def test_a_redis_that_is_gone_or_hangs_fails_no_prediction(
-    tiny_model_dir: Path, tmp_path: Path
+    exported_model_dir: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "redis").mkdir()
     with (
         own_redis(tmp_path / "redis") as server,
         Site.started(
-            tmp_path, CLASSIFIER_MODEL=str(tiny_model_dir), REDIS_URL=server.url, RATE_LIMIT="20"
+            tmp_path,
+            CLASSIFIER_MODEL=str(exported_model_dir),
+            REDIS_URL=server.url,
+            RATE_LIMIT="20",
         ) as site,
     ):
         [(status, headers)] = ask(site, 1)

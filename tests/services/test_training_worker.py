@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,20 +19,21 @@ from classifier.files import open_stored
 from tests.classifier.jobs.databases import in_use, postgresql
 from tests.site import STOP_SECONDS, Site, command
 from tests.training import tiny_run
+from tests.training.on_site import ON_SITE
+from tests.waiting import until
 from training import services
 from training.checkpoints import numbered
 from training.jobs.attempt import carry_out
 from training.models import TrainingRun
 
-EPOCHS = 8  # 240 steps, a checkpoint every ten: seconds, in which there is time to kill
-SECONDS = 120  # for what takes some on a busy machine
+EPOCHS = 4  # 120 steps, a checkpoint every ten: seconds, in which there is time to kill
 SHORT_LEASES = {
     "JOB_LEASE_SECONDS": "3",
     "JOB_HEARTBEAT_SECONDS": "0.5",
     "REAP_SECONDS": "1",
 }
 START = """
-from tests.training.tiny_run import ON_SITE
+from tests.training.on_site import ON_SITE
 from training.services import start_run
 start_run(name="mine", overrides=ON_SITE | {"epochs": EPOCHS})
 """
@@ -68,14 +69,6 @@ def count(site: Site, table: str) -> int:
 def checkpoint_steps(site: Site) -> list[int]:
     found = numbered(site.var_dir / "runs" / "mine" / "checkpoints")
     return [int(path.name.rpartition("-")[2]) for path in found]
-
-
-def wait_until(holds: Callable[[], object], *logs: Path) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not holds():
-        if time.monotonic() > deadline:
-            pytest.fail("\n".join(log.read_text()[-3000:] for log in logs))
-        time.sleep(0.05)
 
 
 def attempts(site: Site) -> list[int]:
@@ -127,7 +120,7 @@ def test_a_worker_that_is_stopped_or_killed_alone_gives_its_run_back(
     site = site_on_files
     start(site, epochs=2000)
     with working(site, "stopped") as (worker, log):
-        wait_until(lambda: checkpoint_steps(site), log)
+        until(lambda: checkpoint_steps(site), log)
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(timeout=STOP_SECONDS) == 0
         said = log.read_text()
@@ -146,11 +139,11 @@ def test_a_worker_that_is_stopped_or_killed_alone_gives_its_run_back(
         working(site, "killed") as (worker, log),
     ):
         # Nobody asks for it again: the run waits in the database, and that is looked through.
-        wait_until(lambda: checkpoint_steps(site)[-1] > at_stop, log, beat_log)
+        until(lambda: checkpoint_steps(site)[-1] > at_stop, log, beat_log)
         worker.kill()
         worker.wait()
         # What trains hears of it, saves, and gives the run back by itself.
-        wait_until(lambda: not attempts(site), log, beat_log)
+        until(lambda: not attempts(site), log, beat_log)
     killed = row(site)
     assert (killed["status"], killed["attempt"], killed["worker_losses"]) == ("queued", 2, 0)
     output = (site.var_dir / "runs" / "mine" / "output.log").read_text()
@@ -165,16 +158,16 @@ def test_a_worker_that_is_killed_with_all_its_processes_is_found_out_by_its_leas
     beat_log = site.var_dir / "beat.log"
     with working(site, "first") as (worker, log):
         start(site, epochs=EPOCHS)
-        wait_until(lambda: checkpoint_steps(site), log)
+        until(lambda: checkpoint_steps(site), log)
         for pid in (worker.pid, *attempts(site)):
             os.kill(pid, signal.SIGKILL)
         worker.wait()
     assert row(site)["status"] == "running"
     killed = time.monotonic()
     with site.running(command("beat"), log=beat_log), working(site, "second") as (_, log):
-        wait_until(lambda: row(site)["attempt"] == 2, log, beat_log)
+        until(lambda: row(site)["attempt"] == 2, log, beat_log)
         taken_up_after = time.monotonic() - killed
-        wait_until(lambda: row(site)["status"] not in ("queued", "running"), log, beat_log)
+        until(lambda: row(site)["status"] not in ("queued", "running"), log, beat_log)
     assert taken_up_after < 30
     require_success(site, losses=0)  # one, until there was a checkpoint beyond the last
     assert "The worker of run" in beat_log.read_text()
@@ -192,7 +185,7 @@ def test_a_run_goes_through_its_states_on_postgresql_too(
     settings.JOB_HEARTBEAT_SECONDS = 0.1
     tiny_run.write_site(tmp_path, tiny_base_dir)
     with django_db_blocker.unblock(), in_use(postgresql(postgresql_url)):
-        run = services.start_run(name="mine", overrides=tiny_run.ON_SITE)
+        run = services.start_run(name="mine", overrides=ON_SITE)
         assert services.cancel(run.pk)
         assert services.retry(run.pk)
         claim = TrainingRun.objects.claim_next()
@@ -209,7 +202,7 @@ def test_a_run_goes_through_its_states_on_postgresql_too(
 
 BROKER_AWAY = """
 import time
-from tests.training.tiny_run import ON_SITE
+from tests.training.on_site import ON_SITE
 from training.services import start_run
 started = time.monotonic()
 run = start_run(overrides=ON_SITE)
@@ -247,7 +240,7 @@ def test_a_process_for_one_run_takes_what_waits_and_ends(site_on_files: Site) ->
     log = site.var_dir / "next.log"
     arguments = [sys.executable, "manage.py", "run_training", "--next"]
     with site.running(arguments, log=log) as process:
-        wait_until(lambda: checkpoint_steps(site), log)
+        until(lambda: checkpoint_steps(site), log)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=STOP_SECONDS) == 0
     assert log.read_text().endswith("mine is queued\n")

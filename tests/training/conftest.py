@@ -1,21 +1,15 @@
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
-
 import pytest
+
+from tests.training.left_out import leave_out_graph, leave_out_pictures
 
 
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports without pictures: those take a third of a tiny run, and have tests of their own."""
+    """Reports without pictures."""
+    leave_out_pictures(monkeypatch)
 
-    def draw_evaluation(evaluation: Any, directory: Path) -> dict[str, Path]:
-        directory.mkdir(parents=True, exist_ok=True)
-        return {}
 
-    def draw_loss(history: Sequence[Any], path: Path) -> Path:
-        path.touch()
-        return path
-
-    monkeypatch.setattr("training.reporting.report.draw_evaluation", draw_evaluation)
-    monkeypatch.setattr("training.reporting.report.draw_loss", draw_loss)
+@pytest.fixture
+def no_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models without a graph."""
+    leave_out_graph(monkeypatch)

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from tests import tiny
+from tests.training.left_out import leave_out_graph, leave_out_pictures
 from training.config import FinetuningConfig, with_overrides
 from training.finetuning.run import FinetuningResult, run_finetuning
 
@@ -24,21 +26,6 @@ def write_data(directory: Path, base: Path, *, train_rows: int = TRAIN_ROWS) -> 
         frame.to_csv(directory / f"{split}.csv", index=False)
     shutil.copytree(base, directory / "base")
     return directory
-
-
-# The same on a site that write_site has prepared: 45 steps with five checkpoints, untracked.
-ON_SITE: dict[str, Any] = {
-    "dataset": "sentences",
-    "base_model": "tiny-base",
-    "method": "full",
-    "epochs": 1.5,
-    "batch_size": 8,
-    "learning_rate": 3e-3,
-    "max_length": 16,
-    "precision": "fp32",
-    "evaluations_per_epoch": 3,
-    "experiment": "",
-}
 
 
 def write_site(var_dir: Path, base: Path, *, train_rows: int = TRAIN_ROWS) -> None:
@@ -76,14 +63,18 @@ def run(
     runs_dir: Path | None = None,
     **overrides: Any,
 ) -> FinetuningResult:
-    return run_finetuning(
-        config(data_dir, **overrides),
-        name="mine",
-        models_dir=models_dir or var_dir / "models",
-        runs_dir=runs_dir or var_dir / "runs",
-        datasets_dir=data_dir,
-        resume=resume,
-    )
+    """Run it, but for pictures and graph."""
+    with pytest.MonkeyPatch.context() as patch:
+        leave_out_pictures(patch)
+        leave_out_graph(patch)
+        return run_finetuning(
+            config(data_dir, **overrides),
+            name="mine",
+            models_dir=models_dir or var_dir / "models",
+            runs_dir=runs_dir or var_dir / "runs",
+            datasets_dir=data_dir,
+            resume=resume,
+        )
 
 
 def weights(result: FinetuningResult) -> bytes:

@@ -7,9 +7,6 @@ from django.test import Client
 from classifier.api.keys import keys
 from classifier.api.limits import waiting
 from classifier.models import ApiKey, Scope
-from tests.services.conftest import postgresql_url, postgresql_with_tables
-
-__all__ = ["postgresql_url", "postgresql_with_tables"]
 
 Send = Callable[..., Any]
 JSON = "application/json"

@@ -85,6 +85,7 @@ def test_a_run_learns_and_leaves_a_model_that_the_plain_pipeline_loads(
     assert f"{facts['metrics']['test_accuracy']:.4f}" in (model_dir / "README.md").read_text()
 
 
+@pytest.mark.usefixtures("no_graph")
 def test_lora_teaches_the_opposite_and_names_no_path_of_this_machine(
     reviews: Path, tiny_model_dir: Path, var_dir: Path
 ) -> None:
@@ -99,6 +100,7 @@ def test_lora_teaches_the_opposite_and_names_no_path_of_this_machine(
     assert facts["metrics"]["test_accuracy"] > 0.9
 
 
+@pytest.mark.usefixtures("no_graph")
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_stars_are_learnt_beside_the_label_and_lie_beside_the_weights(
     reviews: Path, tiny_base_dir: Path, var_dir: Path, method: str
@@ -120,6 +122,7 @@ def test_stars_are_learnt_beside_the_label_and_lie_beside_the_weights(
         assert read_star_head(var_dir / "runs" / "mine" / "adapter")
 
 
+@pytest.mark.usefixtures("no_graph")
 def test_a_star_head_goes_on_from_that_of_its_base(
     reviews: Path, tiny_base_dir: Path, var_dir: Path
 ) -> None:
@@ -136,6 +139,7 @@ def test_a_star_head_goes_on_from_that_of_its_base(
     assert second.weight.allclose(first.weight, atol=1e-4)
 
 
+@pytest.mark.usefixtures("no_graph")
 def test_an_adapter_is_trained_further(reviews: Path, tiny_base_dir: Path, var_dir: Path) -> None:
     frame = pd.read_csv(reviews)
     frame.assign(stars=frame["label"] * 8 + 2).to_csv(reviews, index=False)
@@ -150,6 +154,7 @@ def test_an_adapter_is_trained_further(reviews: Path, tiny_base_dir: Path, var_d
         assert tensor.allclose(first[name], atol=1e-4), name
 
 
+@pytest.mark.usefixtures("no_graph")
 def test_an_adapter_that_does_not_fit_is_refused(reviews: Path, tiny_base_dir: Path) -> None:
     finetune(reviews, tiny_base_dir, method="lora", epochs=0.1)
     refused: dict[str, dict[str, Any]] = {
@@ -163,6 +168,7 @@ def test_an_adapter_that_does_not_fit_is_refused(reviews: Path, tiny_base_dir: P
             finetune(reviews, tiny_base_dir, **{"name": "further", "method": "lora", **options})
 
 
+@pytest.mark.usefixtures("no_graph")
 def test_pseudo_labelled_rows_are_learnt_beside_the_others(
     reviews: Path, tiny_base_dir: Path, var_dir: Path, settings: Any
 ) -> None:
@@ -185,6 +191,7 @@ def test_pseudo_labelled_rows_are_learnt_beside_the_others(
     assert "900 of them labelled by models" in (var_dir / "models/mine/README.md").read_text()
 
 
+@pytest.mark.usefixtures("no_graph")
 def test_excerpts_are_counted_beside_the_rows_they_are_cut_from(
     reviews: Path, tiny_base_dir: Path, var_dir: Path
 ) -> None:
@@ -197,6 +204,7 @@ def test_excerpts_are_counted_beside_the_rows_they_are_cut_from(
     assert f"{rows['excerpts']} of them short excerpts" in card
 
 
+@pytest.mark.usefixtures("no_graph")
 @pytest.mark.parametrize("options", [{"star_head": False}, {"stars_column": ""}])
 def test_stars_are_not_learnt_where_they_are_not_wanted(
     reviews: Path, tiny_base_dir: Path, var_dir: Path, options: dict[str, Any]
@@ -255,6 +263,7 @@ def test_a_model_without_a_graph_is_published_all_the_same(
     assert open_artefact("mine", models_dir=model.parent)
 
 
+@pytest.mark.usefixtures("no_graph")
 def test_a_stopped_run_resumes_to_the_weights_of_an_undisturbed_one(
     reviews: Path, tiny_base_dir: Path, var_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -310,6 +319,7 @@ def test_what_cannot_run_says_why_and_leaves_nothing(
     assert not (var_dir / "runs" / "mine").exists()
 
 
+@pytest.mark.usefixtures("no_graph")
 def test_a_name_is_taken_once(reviews: Path, tiny_base_dir: Path) -> None:
     finetune(reviews, tiny_base_dir, epochs=0.1)
     with pytest.raises(CommandError, match="must be new"):
@@ -378,6 +388,7 @@ def test_a_model_of_text_pairs_is_trained_and_measured(tiny_base_dir: Path, var_
     assert (var_dir / "runs" / "mine" / "report.html").is_file()
 
 
+@pytest.mark.usefixtures("no_graph")
 @pytest.mark.parametrize(
     "augmentation",
     [
@@ -455,6 +466,7 @@ def test_a_run_on_stars_is_calibrated_and_its_adapter_too(
     assert facts["onnx"]["accepted"] is True
 
 
+@pytest.mark.usefixtures("no_graph")
 def test_a_run_may_leave_calibration_out(reviews: Path, tiny_base_dir: Path, var_dir: Path) -> None:
     finetune(reviews, tiny_base_dir, epochs=1.0, calibrate=False)
     model = var_dir / "models" / "mine"

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -83,8 +84,9 @@ def facts(var_dir: Path) -> dict[str, float]:
 
 
 def test_two_processes_do_what_one_does_with_the_doubled_batch(
-    data_dir: Path, tmp_path: Path
+    data_dir: Path, empty_mlflow_store: Path, tmp_path: Path
 ) -> None:
+    shutil.copyfile(empty_mlflow_store, tmp_path / "mlflow.db")
     tiny_run.run(data_dir, tmp_path / "one", dropout=0.0)
     output, _ = launch(LAUNCHERS["torchrun"], data_dir, tmp_path, "--batch-size", "4")
     one, two = facts(tmp_path / "one"), facts(tmp_path)

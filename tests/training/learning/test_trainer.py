@@ -14,7 +14,7 @@ from training.finetuning.run import FinetuningResult
 from training.learning import trainer as trainer_module
 from training.learning.trainer import trains_on_cpu
 
-ONE_EPOCH: dict[str, Any] = {"epochs": 1.0, "evaluations_per_epoch": 1}
+SHORT: dict[str, Any] = {"epochs": 0.4, "evaluations_per_epoch": 1}  # 12 steps
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory, tiny_base_dir: Path) -> P
 
 @pytest.fixture(scope="module")
 def plain(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> FinetuningResult:
-    return run(data_dir, tmp_path_factory.mktemp("plain"), **ONE_EPOCH)
+    return run(data_dir, tmp_path_factory.mktemp("plain"), **SHORT)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def plain(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Finetunin
         {"batch_size": 4},
         {"weight_decay": 0.5},
         {"warmup_fraction": 0.5},
-        {"warmup_steps": 15},
+        {"warmup_steps": 5},
         {"scheduler": "cosine"},
         {"precision": "bf16"},
         {"gradient_accumulation": 2},
@@ -47,13 +47,13 @@ def plain(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Finetunin
 def test_a_parameter_changes_the_weights(
     data_dir: Path, plain: FinetuningResult, tmp_path: Path, knob: dict[str, Any]
 ) -> None:
-    assert weights(run(data_dir, tmp_path, **(ONE_EPOCH | knob))) != weights(plain)
+    assert weights(run(data_dir, tmp_path, **(SHORT | knob))) != weights(plain)
 
 
 def test_the_same_parameters_give_the_same_weights(
     data_dir: Path, plain: FinetuningResult, tmp_path: Path
 ) -> None:
-    assert weights(run(data_dir, tmp_path, **ONE_EPOCH)) == weights(plain)
+    assert weights(run(data_dir, tmp_path, **SHORT)) == weights(plain)
 
 
 def gradient_norms(var_dir: Path) -> list[float]:
@@ -66,7 +66,7 @@ def test_accumulated_gradients_are_those_of_the_larger_batch(
     data_dir: Path, tmp_path: Path
 ) -> None:
     # At a rate that hardly moves the weights, rounding cannot add up.
-    options = ONE_EPOCH | {"dropout": 0.0, "learning_rate": 1e-7}
+    options = SHORT | {"dropout": 0.0, "learning_rate": 1e-7}
     run(data_dir, tmp_path / "whole", **options)
     run(data_dir, tmp_path / "parts", batch_size=2, gradient_accumulation=4, **options)
     found = gradient_norms(tmp_path / "parts")
@@ -92,7 +92,8 @@ def test_gradient_checkpointing_computes_each_layer_twice(
             return trainer
 
         monkeypatch.setattr(trainer_module, "build_trainer", build_and_count)
-        run(data_dir, tmp_path / str(checkpointing), gradient_checkpointing=checkpointing)
+        options = SHORT | {"gradient_checkpointing": checkpointing}
+        run(data_dir, tmp_path / str(checkpointing), **options)
         passes[checkpointing] = len(counted)
     assert passes[True] == 2 * passes[False] > 0
 
