@@ -30,7 +30,7 @@ test: $(VENV)/installed-dev  ## Run every test
 	@# bytecode that is kept spares each compiling the site.
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-chaos: $(VENV)/installed-dev  ## Kill workers, break services, fill disks, send nonsense: half an hour
+chaos: $(VENV)/installed-dev  ## Kill workers, break services, fill disks, send nonsense
 	@$(BIN)/python -m tests.chaos
 
 soak: $(VENV)/installed-dev  ## An hour of requests: does memory grow?
