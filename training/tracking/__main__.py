@@ -9,6 +9,7 @@ import select
 import sys
 from pathlib import Path
 
+from reviewsite.garbage import collect_seldom
 from training.tracking.redaction import without_password
 from training.tracking.spool import SPOOL, Spool
 
@@ -60,5 +61,6 @@ def _input_ends(seconds: float) -> bool:
 
 
 if __name__ == "__main__":
+    collect_seldom()  # while mlflow is imported
     logging.basicConfig(format="{asctime} {levelname} {message}", style="{", level=logging.WARNING)
     sys.exit(_serve(Spool(Path(sys.argv[1])), os.environ["MLFLOW_TRACKING_URI"]))
