@@ -9,6 +9,9 @@ from typing import Any
 
 FINDINGS = "CHAOS_FINDINGS"
 """The environment variable with the file to which each finding is added, a JSON line."""
+TRIED = "tried"
+"""The property (pytest's record_property) with how much one test of the suite has tried, where that
+is more than one; its other properties are figures."""
 
 
 @dataclass(frozen=True)

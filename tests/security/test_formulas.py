@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -84,8 +85,13 @@ def notes() -> dict[str, str]:
 
 @pytest.mark.parametrize(("name", "delimiter"), [("verdicts.csv", ","), ("verdicts.tsv", "\t")])
 def test_verdicts_leave_and_come_back(
-    name: str, delimiter: str, notes: dict[str, str], tmp_path: Path
+    name: str,
+    delimiter: str,
+    notes: dict[str, str],
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
+    record_property("tried", len(PAYLOADS))
     file = tmp_path / name
     assert export_verdicts(file, Verdict.objects.all()) == len(PAYLOADS)
 
@@ -117,8 +123,12 @@ def test_an_export_that_escapes_nothing_would_be_noticed(
 
 
 def test_a_rated_file_has_the_cells_that_were_sent(
-    client: Client, served_graph: Path, settings: Settings
+    client: Client,
+    served_graph: Path,
+    settings: Settings,
+    record_property: Callable[[str, object], None],
 ) -> None:
+    record_property("tried", len(PAYLOADS))
     settings.JOB_HEARTBEAT_SECONDS = 60.0
     sent = io.StringIO(newline="")
     writer = csv.writer(sent)

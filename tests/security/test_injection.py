@@ -1,5 +1,6 @@
 """Two hundred payloads through every door: whatever page shows them shows them as text."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -32,9 +33,14 @@ def test_there_are_two_hundred() -> None:
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_no_page_runs_what_it_shows(
-    part: int, admin_client: Client, admin_user: User, served_graph: Path
+    part: int,
+    admin_client: Client,
+    admin_user: User,
+    served_graph: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     words = PAYLOADS[part::PARTS]
+    record_property("tried", len(words))
     world = make_world(admin_client, admin_user, *words)
     for word in words[1:]:
         make_version(word)
@@ -55,7 +61,10 @@ def test_no_page_runs_what_it_shows(
     assert shown > 40  # pages on which payloads stand
 
 
-def test_each_is_a_text_on_its_own_pages(client: Client, served_graph: Path) -> None:
+def test_each_is_a_text_on_its_own_pages(
+    client: Client, served_graph: Path, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("tried", len(PAYLOADS))
     for payload in PAYLOADS:
         rated = client.post("/", {"text": f"A good film {payload}"})
         assert alive(client.get(rated["Location"]).content) == [], payload
@@ -63,7 +72,8 @@ def test_each_is_a_text_on_its_own_pages(client: Client, served_graph: Path) -> 
     assert Prediction.objects.count() == len(PAYLOADS)
 
 
-def test_each_is_a_text_in_a_card() -> None:
+def test_each_is_a_text_in_a_card(record_property: Callable[[str, object], None]) -> None:
+    record_property("tried", len(PAYLOADS))
     for payload in PAYLOADS:
         card = f"---\nlicense: mit\n---\n# {payload}\n\n{payload}\n\n[{payload}]({payload})\n"
         assert alive(str(read_card(card).html)) == [], payload

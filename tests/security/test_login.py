@@ -1,5 +1,6 @@
 """Who guesses passwords is locked out, and nobody else."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -58,8 +59,13 @@ def guess(*, proxies: int, tries: int, spoofed: int = 50) -> None:
 
 @pytest.mark.parametrize(("proxies", "tries"), [(1, 1000), (0, 100)])
 def test_of_a_thousand_guesses_few_are_looked_at(
-    proxies: int, tries: int, checked: list[str], settings: Settings
+    proxies: int,
+    tries: int,
+    checked: list[str],
+    settings: Settings,
+    record_property: Callable[[str, object], None],
 ) -> None:
+    record_property("tried", tries)
     settings.NUM_PROXIES = proxies
 
     guess(proxies=proxies, tries=tries)

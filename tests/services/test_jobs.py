@@ -23,7 +23,7 @@ from classifier.jobs import Claim, ClaimLost, Heart, database
 from classifier.jobs.job import Status
 from classifier.models import BulkJob
 from tests.classifier.jobs.databases import in_use, postgresql, sqlite
-from tests.classifier.jobs.lifecycle import Lifecycle
+from tests.classifier.jobs.lifecycle import EXAMPLES, STEPS, Lifecycle
 from tests.classifier.jobs.rows import claimed, expire, lease_left, row
 from tests.waiting import until
 
@@ -189,10 +189,14 @@ def test_the_clock_is_the_databases(settings: Settings, monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("postgres")
-def test_jobs_keep_their_promises_on_postgresql_too() -> None:
+def test_jobs_keep_their_promises_on_postgresql_too(
+    record_property: Callable[[str, object], None],
+) -> None:
+    examples = EXAMPLES // 4  # a database of its own takes longer
+    record_property("tried", examples)
     few = hypothesis_settings(
-        max_examples=15,
-        stateful_step_count=30,
+        max_examples=examples,
+        stateful_step_count=STEPS,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow],
     )

@@ -1,7 +1,8 @@
-"""Exactly N a minute, of a thousand requests of 64 clients to two workers of the real site."""
+"""Exactly N a minute, of a thousand requests of 64 clients to the workers of the real site."""
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
@@ -39,13 +40,19 @@ def ask_at_once(site: Site, **headers: str) -> list[tuple[int, Any]]:
         return [each for some in answers for each in some]
 
 
-@pytest.mark.parametrize("backend", ["sqlite", "postgresql", "redis"])
+@pytest.mark.parametrize(("backend", "workers"), [("sqlite", 2), ("postgresql", 1), ("redis", 4)])
 def test_exactly_the_limit_passes_of_each_sender(
-    backend: str, request: pytest.FixtureRequest, exported_model_dir: Path, tmp_path: Path
+    backend: str,
+    workers: int,
+    request: pytest.FixtureRequest,
+    exported_model_dir: Path,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
+    record_property("tried", REQUESTS)
     environment = {
         "CLASSIFIER_MODEL": str(exported_model_dir),
-        "WEB_CONCURRENCY": "2",
+        "WEB_CONCURRENCY": str(workers),
         "RATE_LIMIT": str(LIMIT),
         "NUM_PROXIES": "1",
         # The clients share this process, and may leave a connection silent for seconds.

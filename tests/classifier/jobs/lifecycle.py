@@ -3,6 +3,7 @@
 `JOB_EXAMPLES=1000 JOB_STEPS=50 make test` looks as deep as before a release.
 """
 
+import os
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,6 +15,8 @@ from classifier.jobs.job import Status
 from classifier.models import BulkJob
 from tests.classifier.jobs.rows import expire, row, snapshot, submit
 
+EXAMPLES = int(os.environ.get("JOB_EXAMPLES", "60"))
+STEPS = int(os.environ.get("JOB_STEPS", "30"))
 WAITS, RUNS, PAUSED = Status.QUEUED, Status.RUNNING, Status.PAUSED
 
 

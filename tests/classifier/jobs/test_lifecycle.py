@@ -1,4 +1,4 @@
-import os
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,12 +9,10 @@ from hypothesis.stateful import run_state_machine_as_test
 from classifier.jobs import Claim
 from classifier.jobs.job import Status, after_loss
 from classifier.models import BulkJob
-from tests.classifier.jobs.lifecycle import Lifecycle
+from tests.classifier.jobs.lifecycle import EXAMPLES, STEPS, Lifecycle
 
 pytestmark = pytest.mark.django_db
 
-EXAMPLES = int(os.environ.get("JOB_EXAMPLES", "60"))
-STEPS = int(os.environ.get("JOB_STEPS", "30"))
 thorough = settings(
     max_examples=EXAMPLES,
     stateful_step_count=STEPS,
@@ -32,7 +30,10 @@ planted = settings(
 )
 
 
-def test_jobs_keep_their_promises_in_any_order_of_events() -> None:
+def test_jobs_keep_their_promises_in_any_order_of_events(
+    record_property: Callable[[str, object], None],
+) -> None:
+    record_property("tried", EXAMPLES)
     run_state_machine_as_test(Lifecycle, settings=thorough)
 
 
