@@ -69,6 +69,7 @@ def save_adapter(
     config = adapted.peft_config["default"]
     config.base_model_name_or_path = base_name
     config.revision = base_revision or None
+    config.modules_to_save = [*dict.fromkeys(config.modules_to_save)]  # peft adds each time again
     # Only LoRA and heads are trained: without this peft would ask the Hub about the embeddings.
     adapted.save_pretrained(directory, save_embedding_layers=False)
     # peft's generated card is a form of empty headings; the model card is written by us.

@@ -152,6 +152,9 @@ def test_an_adapter_is_trained_further(reviews: Path, tiny_base_dir: Path, var_d
     assert adapter_of(var_dir / "runs" / "further").keys() == first.keys()
     for name, tensor in adapter_of(var_dir / "runs" / "further").items():
         assert tensor.allclose(first[name], atol=1e-4), name
+    config = var_dir / "runs" / "further" / "adapter" / "adapter_config.json"
+    heads = json.loads(config.read_text())["modules_to_save"]
+    assert len(set(heads)) == len(heads)
 
 
 @pytest.mark.usefixtures("no_graph")
