@@ -143,8 +143,8 @@ def answered(w: World, figures: dict[str, Any]) -> list[str]:
         form + f"{wide}\n{wide}\n".encode() + b"\r\n--b--\r\n",
         "multipart/form-data; boundary=b",
     )
-    for name, (expected, *request) in inputs.items():
-        answers = [ask(w, *request) for _ in range(TRIES)]
+    for name, (expected, path, body, content_type) in inputs.items():
+        answers = [ask(w, path, body, content_type) for _ in range(TRIES)]
         statuses = {status for status, _ in answers}
         took = median(ms for _, ms in answers)
         figures[f"{name}: status, ms"] = f"{', '.join(map(str, statuses))}, {took:.0f}"
