@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from classifier.onnx_export.graphs import FirstTokenGraph
 
-# One channel in so many is an outlier, of what these maps of a layer read: 8 of MiniLM's 384, and 16
-# of the 1,536 that the second map of the feed-forward network reads.
+# One channel in so many is an outlier, of what these maps of a layer read: 8 of MiniLM's 384, and
+# 16 of the 1,536 that the second map of the feed-forward network reads.
 ONE_IN = {"query": 48, "key": 48, "value": 48, "widen": 48, "narrow": 96}
 WORTH_IT = 1.2  # times the range of all others; below it, two products cost more than they gain
 IN_FLOATS = "/in_floats/"  # in the names of the products that are not quantized
