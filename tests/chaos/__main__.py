@@ -185,7 +185,8 @@ def _of_the_suite(turn: Turn, folder: Path) -> Finding:
         env=os.environ | {"REQUIRE_SERVICES": "1", "JOB_EXAMPLES": "1000", "JOB_STEPS": "50"},
         check=False,
     )
-    tried, failures, figures = 0, 0, {}
+    tried, failures = 0, 0
+    figures: dict[str, str] = {}
     for case in ElementTree.parse(result).getroot().iter("testcase"):
         if case.find("skipped") is not None:
             continue
