@@ -179,7 +179,9 @@ def _of_the_suite(turn: Turn, folder: Path) -> Finding:
     result = folder / "junit.xml"
     subprocess.run(
         [
-            *(sys.executable, "-m", "pytest", "--quiet", f"--junitxml={result}", *turn.suite),
+            *(sys.executable, "-m", "pytest", "--quiet"),
+            *(f"--junitxml={result}", "--override-ini=junit_family=xunit1"),  # has properties
+            *turn.suite,
         ],
         cwd=ROOT,
         env=os.environ | {"REQUIRE_SERVICES": "1", "JOB_EXAMPLES": "1000", "JOB_STEPS": "50"},

@@ -43,7 +43,7 @@ REFUSALS_LIMIT = 20.0  # MB above idle, of what is refused
 REFUSED_WITHIN = 50.0  # ms
 TRIES = 5
 EVERY = 0.05  # seconds between two samples of memory
-TEXTS = {0.01: 200, 0.1: 200, 1: 200, 5: 413, 10: 413, 50: 413}
+TEXTS = {0.01: 200, 0.1: 200, 1: 400, 5: 413, 10: 413, 50: 413}
 """MB of a text, and the status of its answer."""
 COLUMNS = 100_000
 PLANTS = {
