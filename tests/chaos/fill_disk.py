@@ -235,7 +235,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     w,
                     name,
                     in_training=in_training,
-                    moment=rng.uniform(0, pace / 4 if in_training else pace),
+                    moment=rng.uniform(0, pace / 10 if in_training else pace),
                     rest=rng.choice([0, rng.randrange(50_000), rng.randrange(400_000)]),
                     tally=tally,
                 )
