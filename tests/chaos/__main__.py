@@ -14,9 +14,12 @@ import platform
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,9 +34,10 @@ TABLE = KEPT.with_suffix(".md")
 HEAD = """# What breaks, and what does not
 
 Each row is a test that breaks something on purpose, or sends what nobody should send, and counts
-what went wrong. `make chaos` runs them all, one after the other, `make soak` the hour of
-T13; both write this page. The numbers are those of [the requirements](requirements.md). Each script
-has a planted fault (`--plant`) that must turn it red; `CHAOS=1 make test` sees to that.
+what went wrong. `make chaos` runs them all, two at a time where neither measures how fast something
+is, `make soak` the hour of T13; both write this page. The numbers are those of [the
+requirements](requirements.md). Each script has a planted fault (`--plant`) that must turn it red;
+`CHAOS=1 make test` sees to that.
 
 The bound is the 95 % upper bound of the share that fails (Clopper and Pearson).
 
@@ -52,6 +56,8 @@ class Turn:
     suite: tuple[str, ...] = ()
     unit: str = "tests"
     target: str = "all pass"
+    alone: bool = False
+    """It measures how fast something is: nothing runs beside it."""
 
 
 TURNS = (
@@ -68,9 +74,9 @@ TURNS = (
     Turn("T4", "Redis refuses, hangs, is emptied", "break_broker", ("--rounds", "1")),
     Turn("T5", "Redis restarted and emptied while runs and files are done", "restart_broker"),
     Turn("T6", "PostgreSQL crashes", "restart_postgresql", ("--restarts", "20")),
-    Turn("T7", "eight processes write SQLite", "write_sqlite"),
+    Turn("T7", "eight processes write SQLite", "write_sqlite", alone=True),
     Turn("T8", "the disk is full", "fill_disk", ("--points", "20")),
-    Turn("T9", "reloads and rolling ends", "reload_web"),
+    Turn("T9", "reloads and rolling ends", "reload_web", alone=True),
     Turn("T10", "threads against one thread", "compare_answers"),
     Turn(
         "T11",
@@ -85,8 +91,8 @@ TURNS = (
         unit="requests of 64 clients",
         target="exactly 100 pass; 429 has Retry-After",
     ),
-    Turn("T16", "slow clients", "slow_clients"),
-    Turn("T17", "huge texts and tables", "huge_inputs", ("--rows", "200000")),
+    Turn("T16", "slow clients", "slow_clients", alone=True),
+    Turn("T17", "huge texts and tables", "huge_inputs", ("--rows", "200000"), alone=True),
     Turn(
         "T18",
         "hostile models and archives",
@@ -142,8 +148,11 @@ TURNS = (
         unit="guesses",
         target="10 looked at, at most; the user himself comes in",
     ),
-    Turn("T27", "versions activated under load", "activate_models", ("--activations", "40")),
-    Turn("T28", "cold starts", "cold_start"),
+    Turn(
+        *("T27", "versions activated under load", "activate_models", ("--activations", "40")),
+        alone=True,
+    ),
+    Turn("T28", "cold starts", "cold_start", alone=True),
     Turn("T29", "a bulk worker killed", "kill_bulk", ("--kills", "15")),
     Turn(
         "T30",
@@ -152,11 +161,11 @@ TURNS = (
         target="every row and file as before",
     ),
 )
-SOAK = (Turn("T13", "an hour of requests of all sizes", "soak"),)
+SOAK = (Turn("T13", "an hour of requests of all sizes", "soak", alone=True),)
 
 
-def run(turn: Turn) -> Finding:
-    """Run one of them; its finding, whatever came of it."""
+def run(turn: Turn) -> tuple[Finding, str]:
+    """Run one of them; its finding, whatever came of it, and what it said."""
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         findings = Path(folder) / "findings"
         if turn.suite:
@@ -165,19 +174,20 @@ def run(turn: Turn) -> Finding:
             [sys.executable, "-m", f"tests.chaos.{turn.script}", *turn.arguments],
             cwd=ROOT,
             env=os.environ | {FINDINGS: str(findings)},
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             check=False,
         )
         if not findings.exists():
-            sys.stdout.write(done.stderr[-3000:])
-            return Finding(turn.test, "runs of the script", 1, 1, "it comes to its end", {})
-        return Finding(**json.loads(findings.read_text(encoding="utf-8").splitlines()[-1]))
+            ended = Finding(turn.test, "runs of the script", 1, 1, "it comes to its end", {})
+            return ended, done.stdout + done.stderr[-3000:]
+        found = json.loads(findings.read_text(encoding="utf-8").splitlines()[-1])
+        return Finding(**found), done.stdout
 
 
-def _of_the_suite(turn: Turn, folder: Path) -> Finding:
+def _of_the_suite(turn: Turn, folder: Path) -> tuple[Finding, str]:
     result = folder / "junit.xml"
-    subprocess.run(
+    done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "--quiet"),
             *(f"--junitxml={result}", "--override-ini=junit_family=xunit1"),  # has properties
@@ -185,6 +195,9 @@ def _of_the_suite(turn: Turn, folder: Path) -> Finding:
         ],
         cwd=ROOT,
         env=os.environ | {"REQUIRE_SERVICES": "1", "JOB_EXAMPLES": "1000", "JOB_STEPS": "50"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         check=False,
     )
     tried, failures = 0, 0
@@ -199,17 +212,16 @@ def _of_the_suite(turn: Turn, folder: Path) -> Finding:
         tried += int(told.pop(TRIED, "1"))
         failures += case.find("failure") is not None or case.find("error") is not None
         figures |= told
-    sys.stdout.write(
-        report(
-            turn.test,
-            unit=turn.unit,
-            tried=tried,
-            failures=failures,
-            target=turn.target,
-            figures=figures,
-        )
+    finding = Finding(turn.test, turn.unit, tried, failures, turn.target, figures)
+    said = report(
+        turn.test,
+        unit=turn.unit,
+        tried=tried,
+        failures=failures,
+        target=turn.target,
+        figures=figures,
     )
-    return Finding(turn.test, turn.unit, tried, failures, turn.target, figures)
+    return finding, said if finding.met else done.stdout[-3000:] + said
 
 
 def kept() -> dict[str, Any]:
@@ -247,6 +259,55 @@ def machine() -> str:
     return f"{usable_cores()} cores, {platform.machine()}"
 
 
+def carry_out(turns: Sequence[Turn]) -> list[str]:
+    """Run them and keep their findings; those that did not meet their targets.
+
+    Two at a time where both only count what goes wrong, but never two of the suite, which have
+    one database; then, each alone, those that also measure how fast something is.
+    """
+    unmet: list[str] = []
+    took = {test: said["seconds"] for test, said in kept().items()}
+    # The longest first, so that both lanes end at about the same time.
+    ordered = sorted(turns, key=lambda turn: -took.get(turn.test, 0))
+    of_suite = deque(turn for turn in ordered if turn.suite)
+    beside = deque(turn for turn in ordered if not turn.suite and not turn.alone)
+    keeping = threading.Lock()
+
+    def finish(turn: Turn) -> None:
+        started = time.monotonic()
+        finding, said = run(turn)
+        facts = {
+            "what": turn.what,
+            "day": datetime.now(UTC).date().isoformat(),
+            "seconds": round(time.monotonic() - started),
+            "machine": machine(),
+        }
+        with keeping:
+            sys.stdout.write(f"\n{turn.test}: {turn.what}\n{said}")
+            sys.stdout.flush()
+            write(kept() | {turn.test: asdict(finding) | facts})
+            if not finding.met:
+                unmet.append(turn.test)
+
+    def lane(*queues: deque[Turn]) -> None:
+        for queue in queues:
+            while True:
+                try:
+                    turn = queue.popleft()
+                except IndexError:  # the other lane took the last
+                    break
+                finish(turn)
+
+    with ThreadPoolExecutor(2) as lanes:
+        ended = [lanes.submit(lane, of_suite, beside), lanes.submit(lane, beside)]
+    for each in ended:
+        each.result()
+    for turn in turns:
+        if turn.alone:
+            finish(turn)
+    return unmet
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--soak", action="store_true", help="the hour of T13")
@@ -255,21 +316,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     turns: Sequence[Turn] = SOAK if options.soak else TURNS
     if options.only:
         turns = [turn for turn in (*TURNS, *SOAK) if turn.test in options.only]
-    unmet = []
-    for turn in turns:
-        sys.stdout.write(f"\n{turn.test}: {turn.what}\n")
-        sys.stdout.flush()
-        started = time.monotonic()
-        finding = run(turn)
-        if not finding.met:
-            unmet.append(turn.test)
-        facts = {
-            "what": turn.what,
-            "day": datetime.now(UTC).date().isoformat(),
-            "seconds": round(time.monotonic() - started),
-            "machine": machine(),
-        }
-        write(kept() | {turn.test: asdict(finding) | facts})
+    unmet = carry_out(turns)
     if unmet:
         sys.stdout.write(f"\nNot met: {', '.join(unmet)}\n")
     return 1 if unmet else 0
