@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from training.hub.allowed import require_allowed
 from training.hub.connection import HubError, Session, require_repo_id, require_revision
 from training.hub.files import Digest
 from training.hub.publication import Kind
@@ -17,12 +18,13 @@ def repository_and_revision(source: str) -> tuple[str, str]:
     """The two parts of user/name@revision; the revision is empty where there is none.
 
     Raises:
-        HubError: one of them cannot be.
+        HubError: one of them cannot be, or HUB_ALLOWED does not admit them.
     """
     repo_id, at, revision = source.partition("@")
     require_repo_id(repo_id)
     if at:
         require_revision(revision)
+    require_allowed(repo_id, revision)
     return repo_id, revision
 
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
+from training.hub.allowed import require_allowed
 from training.hub.connection import Hub
 
 _ID = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[\w.-]+)?", re.ASCII)  # of old, ids had no user/
@@ -17,11 +18,15 @@ def require_on_hub(name: str, kind: Literal["model", "dataset"], *, revision: st
     or where HF_HUB_OFFLINE says to take it from the cache.
 
     Raises:
-        HubError: the Hub is out of reach, or has no such repository for us.
+        HubError: HUB_ALLOWED does not admit it, the Hub is out of reach, or has no such
+            repository for us.
     """
     from huggingface_hub import constants
 
-    if constants.is_offline_mode() or Path(name).is_dir() or not _ID.fullmatch(name):
+    if Path(name).is_dir() or not _ID.fullmatch(name):
+        return
+    require_allowed(name, revision)
+    if constants.is_offline_mode():
         return
     with Hub.from_environment().session() as session:
         session.persist(
