@@ -48,10 +48,14 @@ PATHS = ("/api/predict", "/api/inference", "/predict", "/api/bulk")
 OWN_SHAPE = ("/api/predict", "/api/bulk")  # the others answer in that of who they stand in for
 SHAPE = {"code", "field", "rule", "value", "remedy"}
 CARELESS = """
-from reviewsite.wsgi import application
-from classifier.api import predict
 import json
+import os
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reviewsite.settings")
+import django
+django.setup()
+from classifier.api import predict
 predict.plain_answer = lambda request: json.loads(request.body) and None
+from reviewsite.wsgi import application  # only now: the middleware takes what it finds
 """
 # Of the coverage of a schema, what one turn sends cannot be foreseen: turns go on until the sum.
 TURN = re.compile(r"(\d+) generated, (\d+) passed")
