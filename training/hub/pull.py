@@ -15,6 +15,7 @@ from classifier.artefact import (
     require_tame_tokenizer,
 )
 from classifier.model_files import RATING
+from training.hub.configuration import keep_known
 from training.hub.connection import Hub, HubError, Session
 from training.hub.fetching import (
     COMMIT,
@@ -167,6 +168,7 @@ def _fetch(
                     require_no_code(draft, directory.name)
             shutil.rmtree(draft / ".cache", ignore_errors=True)
             require_no_code(draft, directory.name)
+            keep_known(draft)
             _require_tokenizer(draft)
             require_tame_tokenizer(draft, directory.name)
             open_artefact(draft.resolve(), models_dir=directory.parent)

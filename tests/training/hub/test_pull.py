@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 import struct
 import traceback
 from dataclasses import replace
@@ -272,6 +273,33 @@ def test_a_configuration_that_names_code_is_refused_before_the_weights(
         pull(hub, models)
     assert not any("model.safetensors" in asked.path for asked in stand_in.asked)
     assert nothing_left(models)
+
+
+def test_a_configuration_keeps_what_its_kind_of_model_has(
+    stand_in: StandInHub,
+    hub: Hub,
+    files: dict[str, bytes],
+    models: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    known = {"problem_type": "single_label_classification", "classifier_dropout": 0.2}
+    stand_in.put(REPO, _config(files, **known, next_attention="evil/kernel", notes=["by hand"]))
+    pulled = pull(hub, models)
+    kept = json.loads((pulled.directory / "config.json").read_text())
+    assert kept == json.loads(files["config.json"]) | known
+    assert "no bert has next_attention, notes; left out" in caplog.text
+
+
+def test_a_kind_of_model_that_transformers_does_not_know_is_not_loaded(
+    stand_in: StandInHub, hub: Hub, files: dict[str, bytes], models: Path
+) -> None:
+    for kind in ("evil", 7, None, ["bert"]):
+        stand_in.put(REPO, _config(files, model_type=kind))
+        pulled = pull(hub, models)
+        assert json.loads((pulled.directory / "config.json").read_text())["model_type"] == kind
+        with pytest.raises(ModelNotReady):
+            load_predictor(pulled.directory, models_dir=models)
+        shutil.rmtree(pulled.directory)
 
 
 def test_a_tokenizer_that_names_code_is_refused(
