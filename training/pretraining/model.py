@@ -47,13 +47,13 @@ def load_encoder(base: Base, config: EncoderConfig) -> Encoder:
     source, settings, tokenizer = open_base(base, config)
     if tokenizer.mask_token is None:
         raise _no_encoder(base, "its tokenizer has no mask token")
-    source |= {"config": settings, "use_safetensors": True, "output_loading_info": True}
+    source |= {"config": settings, "output_loading_info": True}
     with _quietly():
         try:
-            model, loaded = AutoModelForMaskedLM.from_pretrained(**source)
+            model, loaded = AutoModelForMaskedLM.from_pretrained(**source, use_safetensors=True)
         except ValueError as error:  # its class has no such head
             raise _no_encoder(base, str(error).splitlines()[0][:200]) from error
-        whole, read = AutoModel.from_pretrained(**source)
+        whole, read = AutoModel.from_pretrained(**source, use_safetensors=True)
     prefix = f"{model.base_model_prefix}."
     if lost := sorted(name for name in loaded["missing_keys"] if name.startswith(prefix)):
         raise _no_encoder(base, f"its file has no {', '.join(lost)[:200]}")
