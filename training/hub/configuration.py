@@ -33,12 +33,12 @@ def keep_known(directory: Path) -> None:
     content = json.loads(file.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
         return
+    kind = str(content.get("model_type"))
     try:
-        usual: Any = AutoConfig.for_model(content.get("model_type"))
-    except (ValueError, TypeError):
+        usual: Any = AutoConfig.for_model(kind)
+    except ValueError:
         return
     unknown = content.keys() - GENERAL - vars(usual).keys() - usual.attribute_map.keys()
     if unknown:
-        kind = content["model_type"]
         logger.warning("config.json: no %s has %s; left out", kind, ", ".join(sorted(unknown)))
         write_json(file, {key: content[key] for key in content if key not in unknown})
