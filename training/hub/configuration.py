@@ -24,13 +24,13 @@ GENERAL = {
 def keep_known(directory: Path) -> None:
     """Leave out the keys of config.json that a configuration of its model_type does not have.
 
-    A file that is no object, or of a model_type that transformers does not know, stays as it is:
-    no model is loaded by it.
+    A file that is not there, is no object, or is of a model_type that transformers does not know,
+    stays as it is: no model is loaded by it.
     """
     from transformers import AutoConfig
 
     file = directory / "config.json"
-    content = json.loads(file.read_text(encoding="utf-8"))
+    content = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
     if not isinstance(content, dict):
         return
     kind = str(content.get("model_type"))
