@@ -178,11 +178,11 @@ def run(turn: Turn) -> tuple[Finding, str]:
             text=True,
             check=False,
         )
-        if not findings.exists():
+        found = findings.read_text(encoding="utf-8").splitlines() if findings.exists() else []
+        if not found:
             ended = Finding(turn.test, "runs of the script", 1, 1, "it comes to its end", {})
             return ended, done.stdout + done.stderr[-3000:]
-        found = json.loads(findings.read_text(encoding="utf-8").splitlines()[-1])
-        return Finding(**found), done.stdout
+        return Finding(**json.loads(found[-1])), done.stdout
 
 
 def _of_the_suite(turn: Turn, folder: Path) -> tuple[Finding, str]:

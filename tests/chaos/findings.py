@@ -46,7 +46,7 @@ def report(
 ) -> str:
     """The figures as lines to print; the finding is added to the file of FINDINGS, if it is set."""
     said = {name: str(value) for name, value in figures.items()}
-    finding = Finding(test, unit, tried, failures, target, said)
+    finding = Finding(test, unit, int(tried), int(failures), target, said)  # numpy's are no JSON
     if file := os.environ.get(FINDINGS):
         with Path(file).open("a", encoding="utf-8") as out:
             out.write(json.dumps(asdict(finding), ensure_ascii=False) + "\n")
