@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +13,12 @@ from tests.chaos.findings import FINDINGS, Finding, report
 def test_numbers_of_numpy_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "findings"
     monkeypatch.setenv(FINDINGS, str(file))
+    tried: Any = np.int64(7)
     checks = np.array([1.0, 3.0]) > 2
     said = report(
         "T13",
         unit="requests",
-        tried=np.int64(7),
+        tried=tried,
         failures=sum(checks),
         target="none",
         figures={"growth": np.float64(0.5), "files": np.int64(0)},
