@@ -26,9 +26,9 @@ mlflow: $(VENV)/installed  ## Look at the runs: http://127.0.0.1:5000
 	@$(BIN)/mlflow ui --backend-store-uri sqlite:///$${VAR_DIR:-var}/mlflow.db
 
 test: $(VENV)/installed-dev  ## Run every test
-	@# Many tests wait, so three at once keep two cores busy. They start hundreds of processes:
+	@# Many tests wait, so four at once keep two cores busy. They start hundreds of processes:
 	@# bytecode that is kept spares each compiling the site.
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 chaos: $(VENV)/installed-dev  ## Kill workers, break services, fill disks, send nonsense
 	@$(BIN)/python -m tests.chaos
