@@ -20,6 +20,7 @@ import xml.etree.ElementTree as ElementTree
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ from typing import Any
 
 from classifier.cores import usable_cores
 from tests.chaos.findings import FINDINGS, TRIED, Finding, report
+from tests.servers import own_postgresql
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KEPT = ROOT / "docs" / "operations" / "chaos.json"
@@ -316,7 +318,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     turns: Sequence[Turn] = SOAK if options.soak else TURNS
     if options.only:
         turns = [turn for turn in (*TURNS, *SOAK) if turn.test in options.only]
-    unmet = carry_out(turns)
+    with ExitStack() as stack:
+        if "TEST_DATABASE_URL" not in os.environ and any(turn.suite for turn in turns):
+            os.environ["TEST_DATABASE_URL"] = stack.enter_context(own_postgresql()).url
+        unmet = carry_out(turns)
     if unmet:
         sys.stdout.write(f"\nNot met: {', '.join(unmet)}\n")
     return 1 if unmet else 0
