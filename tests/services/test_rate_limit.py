@@ -13,10 +13,24 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.servers import own_redis
-from tests.site import Site
+from tests.site import ROOT, Site
 
 CLIENTS, REQUESTS, LIMIT = 64, 1000, 100
 SECRET_KEY = "a secret that guards nothing, for a site that goes away soon"
+APART = """
+import os
+import threading
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reviewsite.settings")
+import django
+django.setup()
+from classifier.api.counters import DatabaseCounter, Rate
+own = threading.local()
+def count(self, who, limit):
+    own.number = getattr(own, "number", 0) + 1
+    return Rate(limit, max(limit - own.number, 0), 1, own.number <= limit)
+DatabaseCounter.count = count
+from reviewsite.wsgi import application
+"""
 
 
 def ask(site: Site, count: int, **headers: str) -> list[tuple[int, Any]]:
@@ -77,6 +91,24 @@ def test_exactly_the_limit_passes_of_each_sender(
         assert [status for status, _ in spoofed] == [429]
         other = ask(site, 1, **{"X-Forwarded-For": "203.0.113.7, 198.51.100.1"})
         assert [status for status, _ in other] == [200]
+
+
+def test_threads_that_count_apart_would_be_noticed(
+    exported_model_dir: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "apart.py").write_text(APART)
+    with Site.started(
+        tmp_path,
+        wsgi="apart",
+        PYTHONPATH=f"{tmp_path}:{ROOT}",
+        CLASSIFIER_MODEL=str(exported_model_dir),
+        WEB_CONCURRENCY="2",
+        RATE_LIMIT=str(LIMIT),
+        GUNICORN_CMD_ARGS="--keep-alive 60",
+    ) as site:
+        statuses = Counter(status for status, _ in ask_at_once(site))
+    assert statuses[200] > LIMIT
+    assert statuses[200] + statuses[429] == REQUESTS
 
 
 def test_a_redis_that_is_gone_or_hangs_fails_no_prediction(

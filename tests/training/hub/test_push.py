@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import HfApi
 
 from classifier.exceptions import ModelNotReady
 from tests.hub_stand_in import TOKEN, Fault, FaultKind, StandInHub
@@ -149,6 +150,20 @@ def test_what_passes_at_any_request_ends_in_exactly_one_commit(
     assert stand_in.repositories[REPO].pushes == 1
     assert stand_in.files(REPO) == files
     assert pushed.commit == stand_in.repositories[REPO].commits[-1][0]
+
+
+def test_a_push_by_halves_would_be_noticed(
+    stand_in: StandInHub, hub: Hub, model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = HfApi.create_commit
+
+    def by_halves(api: HfApi, repo_id: str, operations: Any, **options: Any) -> Any:
+        options.pop("parent_commit")
+        return [whole(api, repo_id, [each], **options) for each in operations][-1]
+
+    monkeypatch.setattr(HfApi, "create_commit", by_halves)
+    push_model(model_dir, REPO, hub=hub)
+    assert stand_in.repositories[REPO].pushes > 1
 
 
 @pytest.mark.parametrize("at", range(REQUESTS))
