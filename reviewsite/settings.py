@@ -333,9 +333,6 @@ TRAINING_STOP_SECONDS = env.float("TRAINING_STOP_SECONDS", default=60.0)
 #: TRAINING_RATE_LIMIT: training runs that a user may start or retry in a minute, in the admin and
 #:   by the API; 0: no limit
 TRAINING_RATE_LIMIT = env.int("TRAINING_RATE_LIMIT", default=10)
-#: HUB_ALLOWED: repositories of the Hub that models and data may come from, such as
-#:   `our-team/*,user/name@<commit>`; one with a revision is taken at that alone; none: any
-HUB_ALLOWED = [entry for each in env.list("HUB_ALLOWED", default=[]) if (entry := each.strip())]
 #: REAP_SECONDS: between looks for lost workers and waiting jobs
 REAP_SECONDS = env.float("REAP_SECONDS", default=15.0)
 

@@ -25,6 +25,7 @@ READ_BY_OTHERS = {
     "HF_TOKEN",
     "HF_ENDPOINT",
     "HF_HUB_OFFLINE",
+    "HUB_ALLOWED",
 }
 every_service = pytest.mark.parametrize("name", SERVICES)
 

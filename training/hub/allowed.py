@@ -1,8 +1,7 @@
 """Which repositories of the Hub this site takes models and data from."""
 
+import os
 from fnmatch import fnmatchcase
-
-from django.conf import settings
 
 from classifier.messages import message
 from training.hub.connection import HubError
@@ -13,7 +12,8 @@ def require_allowed(repo_id: str, revision: str = "") -> None:
     Raises:
         HubError: HUB_ALLOWED has entries, and none admits this repository at this revision.
     """
-    allowed: list[str] = settings.HUB_ALLOWED
+    entries = os.environ.get("HUB_ALLOWED", "").split(",")
+    allowed = [entry.strip() for entry in entries if entry.strip()]
     if allowed and not any(_admits(entry, repo_id, revision) for entry in allowed):
         raise HubError(
             message(

@@ -31,6 +31,11 @@ ELSEWHERE = {
         "off",
         "`1`: no Hub is asked, and what was fetched before comes from the cache",
     ),
+    "HUB_ALLOWED": (
+        "any",
+        "repositories of the Hub that models and data may come from, such as "
+        "`our-team/*,user/name@<commit>`; one with a revision is taken at that alone",
+    ),
     "MLFLOW_TRACKING_URI": (
         "files under `VAR_DIR`",
         "MLflow's server; one that is down costs a run a minute at most, at its end",

@@ -26,8 +26,8 @@ REPO = "someone/reviews"
         ([f"{REPO}@v1", f"{REPO}@v2"], "v2"),
     ],
 )
-def test_admitted(settings: Any, allowed: list[str], revision: str) -> None:
-    settings.HUB_ALLOWED = allowed
+def test_admitted(monkeypatch: pytest.MonkeyPatch, allowed: list[str], revision: str) -> None:
+    monkeypatch.setenv("HUB_ALLOWED", " , ".join(allowed))
     require_allowed(REPO, revision)
 
 
@@ -44,17 +44,22 @@ def test_admitted(settings: Any, allowed: list[str], revision: str) -> None:
         ([f"{REPO}@"], "v1"),
     ],
 )
-def test_refused(settings: Any, allowed: list[str], revision: str) -> None:
-    settings.HUB_ALLOWED = allowed
+def test_refused(monkeypatch: pytest.MonkeyPatch, allowed: list[str], revision: str) -> None:
+    monkeypatch.setenv("HUB_ALLOWED", " , ".join(allowed))
     with pytest.raises(HubError, match=rf"HUB_ALLOWED alone, {allowed[0]}.*this is {REPO}"):
         require_allowed(REPO, revision)
 
 
 def test_no_door_is_left_open(
-    settings: Any, stand_in: StandInHub, hub: Hub, model_dir: Path, tmp_path: Path
+    settings: Any,
+    stand_in: StandInHub,
+    hub: Hub,
+    model_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     push_model(model_dir, REPO, private=True, hub=hub)
-    settings.HUB_ALLOWED = ["our-team/*"]
+    monkeypatch.setenv("HUB_ALLOWED", "our-team/*")
     settings.MODELS_DIR, settings.RUNS_DIR = tmp_path / "found", tmp_path / "runs"
     stand_in.reset()
     for door in (
@@ -70,21 +75,19 @@ def test_no_door_is_left_open(
         with pytest.raises((HubError, CommandError), match="HUB_ALLOWED"):
             door()
     assert not stand_in.asked
-    settings.HUB_ALLOWED = ["our-team/*", REPO]
+    monkeypatch.setenv("HUB_ALLOWED", f"our-team/*,{REPO}")
     assert pull_model(REPO, models_dir=tmp_path / "found", hub=hub).fetched
 
 
-def test_a_cache_is_no_way_round(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_is_no_way_round(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    settings.HUB_ALLOWED = ["our-team/*"]
+    monkeypatch.setenv("HUB_ALLOWED", "our-team/*")
     with pytest.raises(HubError, match="HUB_ALLOWED"):
         require_on_hub(REPO, "model")
 
 
-def test_a_folder_is_not_of_the_hub(
-    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_is_not_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / REPO).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
-    settings.HUB_ALLOWED = ["our-team/*"]
+    monkeypatch.setenv("HUB_ALLOWED", "our-team/*")
     require_on_hub(REPO, "model")
