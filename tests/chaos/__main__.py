@@ -264,8 +264,8 @@ def machine() -> str:
 def carry_out(turns: Sequence[Turn]) -> list[str]:
     """Run them and keep their findings; those that did not meet their targets.
 
-    Two at a time where both only count what goes wrong, but never two of the suite, which have
-    one database; then, each alone, those that also measure how fast something is.
+    Two at a time where both only count what goes wrong, those of the suite one after the other;
+    then, each alone, those that also measure how fast something is.
     """
     unmet: list[str] = []
     took = {test: said["seconds"] for test, said in kept().items()}
