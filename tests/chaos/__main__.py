@@ -36,8 +36,8 @@ TABLE = KEPT.with_suffix(".md")
 HEAD = """# What breaks, and what does not
 
 Each row is a test that breaks something on purpose, or sends what nobody should send, and counts
-what went wrong. `make chaos` runs them all, two at a time where neither measures how fast something
-is, `make soak` the hour of T13; both write this page. The numbers are those of [the
+what went wrong. `make chaos` runs them all, two at a time but for those that bound milliseconds or
+load a whole site, `make soak` the hour of T13; both write this page. The numbers are those of [the
 requirements](requirements.md). Each script has a planted fault (`--plant`) that must turn it red;
 `CHAOS=1 make test` sees to that.
 
@@ -59,7 +59,7 @@ class Turn:
     unit: str = "tests"
     target: str = "all pass"
     alone: bool = False
-    """It measures how fast something is: nothing runs beside it."""
+    """It bounds milliseconds, or loads a whole site: nothing runs beside it."""
 
 
 TURNS = (
@@ -264,8 +264,7 @@ def machine() -> str:
 def carry_out(turns: Sequence[Turn]) -> list[str]:
     """Run them and keep their findings; those that did not meet their targets.
 
-    Two at a time where both only count what goes wrong, those of the suite one after the other;
-    then, each alone, those that also measure how fast something is.
+    Two at a time, those of the suite one after the other; then, each alone, those that want it.
     """
     unmet: list[str] = []
     took = {test: said["seconds"] for test, said in kept().items()}
@@ -277,6 +276,8 @@ def carry_out(turns: Sequence[Turn]) -> list[str]:
 
     def finish(turn: Turn) -> None:
         started = time.monotonic()
+        sys.stdout.write(f"{turn.test} begins: {turn.what}\n")
+        sys.stdout.flush()
         finding, said = run(turn)
         facts = {
             "what": turn.what,
