@@ -66,6 +66,7 @@ def test_an_id_goes_from_a_request_to_the_worker_and_no_text_is_logged(
             with urllib.request.urlopen(request, timeout=SECONDS) as answer:
                 job = f"/api/bulk/{json.load(answer)['id']}"
             until(lambda: get(site, job).json()["status"] == "succeeded", log)
+            until(lambda: SENT in log.read_text(), log)  # it says so after the row does
 
     said = log.read_text().partition("\nworker: ")[0]  # which Celery's handler of SIGTERM prints
     events = [json.loads(line) for line in said.splitlines()]
