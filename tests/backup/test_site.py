@@ -31,6 +31,15 @@ for i in itertools.count():
     print(i, flush=True)
 """
 
+COPY_ALONE = """
+import shutil
+from django.conf import settings
+from django.core.management import call_command
+from reviewsite.backup import databases
+databases.snapshot = lambda dump: shutil.copyfile(settings.VAR_DIR / "db.sqlite3", dump)
+call_command("backup", {archive!r})
+"""
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest) -> dict[str, str | None]:
@@ -174,6 +183,21 @@ def test_a_site_comes_back_as_it_was(database: dict[str, str | None], tmp_path: 
     # The database takes writes again, and its sequences go on.
     with database_of(site):
         User.objects.create_user("bob")
+
+
+def test_a_backup_that_only_copies_the_database_is_seen_to_lose_rows(tmp_path: Path) -> None:
+    var_dir, archive = tmp_path / "var", tmp_path / "site.tar"
+    var_dir.mkdir()
+    site = Site.prepared(var_dir)
+    with database_of(site):
+        connection.ensure_connection()  # while there is one, rows stay in the log beside the file
+        make_rows(site)
+        before = content_of(site)
+        planted = COPY_ALONE.format(archive=str(archive))
+        site.manage("shell", "--no-imports", "--command", planted)
+    wipe(site, {"DATABASE_URL": None})
+    site.manage("restore", str(archive))
+    assert content_of(site) != before
 
 
 def test_an_archive_that_does_not_fit_changes_nothing(tmp_path: Path) -> None:

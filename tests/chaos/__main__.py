@@ -38,8 +38,8 @@ HEAD = """# What breaks, and what does not
 Each row is a test that breaks something on purpose, or sends what nobody should send, and counts
 what went wrong. `make chaos` runs them all, two at a time but for those that bound milliseconds or
 load a whole site, `make soak` the hour of T13; both write this page. The numbers are those of [the
-requirements](requirements.md). Each script has a planted fault (`--plant`) that must turn it red;
-`CHAOS=1 make test` sees to that.
+requirements](requirements.md). Each has a planted fault that must turn it red: a script's is its
+`--plant`, which `CHAOS=1 make test` tries; those of the suite stand beside their tests.
 
 The bound is the 95 % upper bound of the share that fails (Clopper and Pearson).
 

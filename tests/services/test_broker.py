@@ -292,6 +292,12 @@ def test_a_job_longer_than_any_visibility_timeout_is_done_once(
         assert again["message"] >= 2
         assert (again["started"], again["finished"]) == (1, 1)
 
+        # A planted fault, which all of the above is to find: work that a message alone begins.
+        late = sites["late"]
+        with Connection(late.environment["REDIS_URL"]) as connection:
+            send(connection, "trust_the_message", queue="late")
+        until(lambda: events(late)["started"] > again["started"] + 1)
+
 
 # The queue in a folder
 

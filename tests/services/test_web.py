@@ -107,6 +107,16 @@ def test_preload_is_refused(tmp_path: Path, how: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_what_is_not_refused_would_be_seen_to_listen(tmp_path: Path) -> None:
+    site, config = Site.prepared(tmp_path), tmp_path / "lenient.py"
+    config.write_text("from reviewsite.gunicorn import *\ndel on_starting\n")
+    arguments = command("web")
+    arguments[arguments.index("python:reviewsite.gunicorn")] = str(config)
+    with site.running([*arguments, "--preload"], log=site.log) as process:
+        until(lambda: "Listening at" in site.log.read_text())
+        assert process.poll() is None
+
+
 def test_more_than_can_be_answered_in_time_is_refused_at_once(
     exported_model_dir: Path, tmp_path: Path
 ) -> None:

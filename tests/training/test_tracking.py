@@ -19,12 +19,13 @@ from typing import Any
 
 import pytest
 
-from training.tracking import replay, tracked_run
+from training.tracking import Tracker, replay, tracked_run
 from training.tracking.sender import CLIENT_ENVIRONMENT, LOG, PATIENCE
 from training.tracking.spool import SENT, SPOOL, Spool
 
 CONFIG = {"data": {"dataset": "imdb"}, "training": {"epochs": 2.0, "seed": 0}}
 STEPS = 200
+NOTICED = 0.5  # seconds: more than a metric may cost a run
 
 
 def spend(run_dir: Path, uri: str, *, steps: int = STEPS, first: int = 1, **facts: Any) -> None:
@@ -189,6 +190,16 @@ def failing_server(kind: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
+def tell_losses(tracker: Tracker, steps: int = STEPS) -> tuple[float, float]:
+    """One loss a step; the seconds that all took, and the longest."""
+    took = []
+    for step in range(1, steps + 1):
+        started = time.perf_counter()
+        tracker.metrics({"loss": 1 / step}, step=step)
+        took.append(time.perf_counter() - started)
+    return sum(took), max(took)
+
+
 @pytest.mark.parametrize("kind", ["refusing", "hanging", "500"])
 def test_a_failing_server_costs_the_run_nothing_and_gets_all_of_it_later(
     store: Path,
@@ -200,16 +211,11 @@ def test_a_failing_server_costs_the_run_nothing_and_gets_all_of_it_later(
 ) -> None:
     run_dir = tmp_path / "runs" / "mine"
     with failing_server(kind) as uri:
-        told, longest = 0.0, 0.0
         with tracked_run("mine", CONFIG, run_dir, uri, "reviews") as tracker:
-            for step in range(1, STEPS + 1):
-                started = time.perf_counter()
-                tracker.metrics({"loss": 1 / step}, step=step)
-                took = time.perf_counter() - started
-                told, longest = told + took, max(longest, took)
+            told, longest = tell_losses(tracker)
             finished = time.monotonic()
         waited = time.monotonic() - finished
-        assert longest < 0.5
+        assert longest < NOTICED
         assert waited < PATIENCE + 5
     record_property(f"{kind}, {STEPS} metrics of a run (ms)", f"{told * 1000:.1f}")
     record_property(f"{kind}, wait at its end (s)", f"{waited:.1f}")
@@ -219,6 +225,50 @@ def test_a_failing_server_costs_the_run_nothing_and_gets_all_of_it_later(
     # The process that replay() starts for it is the same, whatever the server did.
     assert replay(run_dir, uri) if kind == "500" else deliver(run_dir, uri, monkeypatch)
     assert losses(store) == EXPECTED
+
+
+def test_a_run_that_asks_the_server_itself_is_seen_to_wait(tmp_path: Path) -> None:
+    with failing_server("hanging") as uri:
+
+        class Asking(Spool):
+            def append(self, kind: str, **facts: Any) -> None:
+                super().append(kind, **facts)
+                with contextlib.suppress(OSError):
+                    urllib.request.urlopen(uri, timeout=2 * NOTICED)
+
+        spool = Asking(tmp_path)
+        spool.open(name="mine", experiment="reviews", uri=uri)
+        _told, longest = tell_losses(Tracker(spool), steps=1)
+    assert longest > NOTICED
+
+
+@pytest.mark.parametrize("careless", [False, True])
+def test_metrics_that_a_sender_takes_for_sent_are_missed(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, careless: bool
+) -> None:
+    from training.tracking.delivery import Delivery
+
+    uri, log = f"sqlite:///{store}", Delivery._log
+    spool = Spool(tmp_path)
+    spool.open(name="mine", experiment="reviews", uri=uri)
+    tell_losses(Tracker(spool))
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError("refused")
+
+    def log_or_not(self: Delivery, batch: Any) -> None:
+        with contextlib.suppress(OSError):
+            log(self, batch)
+
+    with monkeypatch.context() as failing:
+        failing.setattr("mlflow.MlflowClient.log_batch", fail)
+        if careless:
+            failing.setattr(Delivery, "_log", log_or_not)
+        with contextlib.suppress(OSError):
+            deliver(tmp_path, uri, failing)
+    assert spool.is_sent() == careless
+    assert deliver(tmp_path, uri, monkeypatch)
+    assert (losses(store) == EXPECTED) == (not careless)
 
 
 def test_the_next_run_sends_what_the_last_one_could_not(store: Path, tmp_path: Path) -> None:

@@ -49,6 +49,15 @@ def hold_with_late_ack() -> None:
     hold_jobs()
 
 
+@app.task(acks_late=True)
+def trust_the_message() -> None:
+    """A planted fault: each message is a job, whatever the rows say."""
+    note("message")
+    note("started")
+    time.sleep(3)
+    note("finished")
+
+
 @app.task
 def reap() -> None:
     BulkJob.objects.reap()

@@ -12,6 +12,7 @@ CELERY_IMPORTS = ["tests.classifier.jobs.tasks"]
 CELERY_TASK_ROUTES = {
     "tests.classifier.jobs.tasks.hold": {"queue": "hold"},
     "tests.classifier.jobs.tasks.hold_with_late_ack": {"queue": "late"},
+    "tests.classifier.jobs.tasks.trust_the_message": {"queue": "late"},
 }
 CELERY_BEAT_SCHEDULE = {
     "reap": {
