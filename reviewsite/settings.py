@@ -135,6 +135,10 @@ AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "csrfmiddlewaretoken"]
 AXES_DISABLE_ACCESS_LOG = True  # it would keep every login's address for ever
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
+#: ADMIN_SECOND_FACTOR: whoever logs in must also show a code of an authenticator app (TOTP), which
+#:   the first login sets up, or a backup code
+ADMIN_SECOND_FACTOR = env.bool("ADMIN_SECOND_FACTOR", default=False)
+OTP_TOTP_ISSUER = "Reviewsite"  # as apps name the account
 
 #: METRICS_TOKEN: who may read `/metrics` (Prometheus): those who send it as `Authorization:
 #:   Bearer`; without one nobody on a deployment, and anybody on this machine's own site
@@ -158,6 +162,9 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "classifier",
     "training",
 ]
@@ -175,6 +182,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "reviewsite.second_factor.middleware.second_factor",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",

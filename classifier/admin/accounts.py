@@ -3,19 +3,26 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission, User
-from django.db.models import ManyToManyField
+from django.db.models import ManyToManyField, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from classifier.admin.base import SiteAdmin
+from reviewsite.second_factor import devices
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
+for device in (TOTPDevice, StaticDevice):
+    admin.site.unregister(device)  # their pages show keys and codes to whoever may see devices
 
 
 class ChosenByBoxes(SiteAdmin):
@@ -51,6 +58,26 @@ class AccountAdmin(UserAdmin, ChosenByBoxes):  # type: ignore[misc]
         (_("Single permissions"), {"fields": ("user_permissions",), "classes": ("collapse",)}),
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
+    actions = ("reset_second_factor",)
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        actions = super().get_actions(request)
+        if not settings.ADMIN_SECOND_FACTOR:
+            actions.pop("reset_second_factor", None)
+        return actions
+
+    @admin.action(description=_("Reset the second factor"), permissions=["change"])
+    def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        count = sum(devices.reset(user, actor=request.user) for user in queryset)
+        self.message_user(
+            request,
+            ngettext(
+                "%(count)d account sets its second factor up anew at its next login.",
+                "%(count)d accounts set their second factor up anew at their next login.",
+                count,
+            )
+            % {"count": count},
+        )
 
 
 @admin.register(Group)

@@ -129,6 +129,8 @@ class AuditEntry(models.Model):
         MODEL_REFUSED = "model refused", _("model refused")
         KEY_CREATED = "API key created", _("API key created")
         KEY_REVOKED = "API key revoked", _("API key revoked")
+        SECOND_FACTOR_SET = "second factor set up", _("second factor set up")
+        SECOND_FACTOR_RESET = "second factor reset", _("second factor reset")
 
     at = models.DateTimeField(_("at"), default=timezone.now, db_index=True)
     actor = models.ForeignKey(

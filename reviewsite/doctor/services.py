@@ -8,9 +8,11 @@ from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.models.functions import Now
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from classifier.cores import usable_cores
 from classifier.jobs import Job
@@ -57,6 +59,21 @@ def migrations() -> Finding:
             f"{len(waiting)} are not applied, the first {first}", "Run: manage.py prepare"
         )
     return ok("all are applied")
+
+
+@probe("second_factor", needs=["migrations"])
+def second_factor() -> Finding:
+    if not settings.ADMIN_SECOND_FACTOR:
+        return skipped("ADMIN_SECOND_FACTOR is off: a password alone opens the admin")
+    staff = User.objects.filter(is_staff=True, is_active=True)
+    without = staff.exclude(pk__in=TOTPDevice.objects.filter(confirmed=True).values("user"))
+    names = [user.get_username() for user in without.order_by("username")]
+    if names:
+        return warning(
+            f"{len(names)} of {staff.count()} accounts have set none up, the first {names[0]}",
+            "Have their owners log in once: whoever knows such a password may set it up instead.",
+        )
+    return ok(f"all {staff.count()} accounts of the admin have one")
 
 
 @probe("connections", needs=["database"])
