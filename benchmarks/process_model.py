@@ -5,7 +5,9 @@
 For one core, for two and so on up to all: the site and the load that comes from wrk are kept to so
 many cores, and every form of the site takes its turn in each round. The defaults are a worker a
 core with the threads that reviewsite/gunicorn.py names. Each worker reads one text at a time, with
-one inference thread.
+one inference thread. Where two forms are close, compare them alone and more often:
+
+    python benchmarks/process_model.py --cores 2 --forms 2x8 2x16 4x1 --rounds 6
 
 IMDB and Rotten Tomatoes are looked for in DATASETS_DIR.
 """
@@ -44,6 +46,8 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=4, help="of each point (default: 4)")
     parser.add_argument("--rounds", type=int, default=3, help="medians are taken (default: 3)")
+    parser.add_argument("--cores", type=int, help="so many alone (default: 1, 2 and so on)")
+    parser.add_argument("--forms", type=form_of, nargs="+", help="such as 2x8 (default: a grid)")
     options = parser.parse_args()
     require_wrk()
     model = open_artefact(options.model, models_dir=settings.MODELS_DIR).directory
@@ -53,15 +57,22 @@ def main() -> None:
         "| cores | workers x threads | long texts/s | of the best | short texts/s | of the best |"
     )
     print("| ---: | --- | ---: | ---: | ---: | ---: |")
-    for cores in (2**power for power in range(usable_cores().bit_length())):
+    powers = [2**power for power in range(usable_cores().bit_length())]
+    for cores in [options.cores] if options.cores else powers:
         os.sched_setaffinity(0, mine[:cores])  # all that is started from here inherits it
         print_forms(options, model, corpus, cores)
+
+
+def form_of(text: str) -> Form:
+    """Workers and threads from text such as 2x8."""
+    workers, threads = map(int, text.split("x"))
+    return workers, threads
 
 
 def print_forms(options: argparse.Namespace, model: Path, corpus: Corpus, cores: int) -> None:
     """A row for each form on so many cores."""
     workers = sorted({max(1, cores // 2), cores, 2 * cores})
-    forms = list(itertools.product(workers, THREADS))
+    forms = options.forms or list(itertools.product(workers, THREADS))
     found: dict[Form, dict[str, list[float]]] = {form: {} for form in forms}
     for number in range(options.rounds):
         for form in forms if number % 2 == 0 else reversed(forms):
