@@ -11,8 +11,8 @@ from django.db.models import ManyToManyField, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from django_otp.plugins.otp_static.models import StaticDevice
-from django_otp.plugins.otp_totp.models import TOTPDevice
+from django_otp.plugins.otp_static import admin as otp_static
+from django_otp.plugins.otp_totp import admin as otp_totp
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
@@ -21,7 +21,7 @@ from reviewsite.second_factor import devices
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
-for device in (TOTPDevice, StaticDevice):
+for device in (otp_static.StaticDevice, otp_totp.TOTPDevice):
     admin.site.unregister(device)  # their pages show keys and codes to whoever may see devices
 
 
