@@ -32,4 +32,5 @@ class AdminSite(UnfoldAdminSite):
         if request.method == "GET" and is_half_in(request):
             asked = urlencode({"next": request.GET.get("next", "")})
             return redirect(f"{reverse('admin:second_factor')}?{asked}")
-        return super().login(request, extra_context)
+        page: HttpResponse = super().login(request, extra_context)
+        return page

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -34,7 +35,7 @@ def app_of(user: User) -> TOTPDevice | None:
 
 
 def backup_codes_left(user: User) -> int:
-    return StaticToken.objects.filter(device__user=user).count()
+    return int(StaticToken.objects.filter(device__user=user).count())
 
 
 def begin(user: User) -> TOTPDevice:
@@ -84,13 +85,13 @@ def verify(user: User, code: str) -> Device:
     return verified
 
 
-def reset(user: User, *, actor: User | None = None) -> bool:
+def reset(user: User, *, actor: Any = None) -> bool:
     """Forget what the account has set up, so that its next login sets it up anew.
 
     Sessions that it has opened must show a code of the new one, too.
 
     Args:
-        actor: None for a command.
+        actor: a user, or None for a command.
 
     Returns:
         Whether there was anything.

@@ -1,6 +1,7 @@
 """Who has not shown the second factor is nobody, at every door."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
@@ -18,7 +19,8 @@ def second_factor(
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if settings.ADMIN_SECOND_FACTOR:
-            user = request.first_factor = request.user  # type: ignore[attr-defined]
+            user: Any = request.user
+            request.first_factor = user  # type: ignore[attr-defined]
             request.user = SimpleLazyObject(  # type: ignore[assignment]
                 lambda: user if user.is_anonymous or user.is_verified() else AnonymousUser()
             )

@@ -1,7 +1,6 @@
 """With ADMIN_SECOND_FACTOR a password alone opens no door, and codes are good once."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -206,7 +205,7 @@ def test_backup_codes_are_good_once_each_and_new_ones_end_those_before(
 
 
 @pytest.fixture
-def looked_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """The codes that were compared with the app's."""
     seen: list[object] = []
     check = TOTPDevice.throttle_increment
