@@ -94,14 +94,15 @@ def reset(user: User, *, actor: Any = None) -> bool:
         actor: a user, or None for a command.
 
     Returns:
-        Whether there was anything.
+        Whether it had an app; one that was only begun counts for nothing.
     """
     with _alone(user):
-        _rows, by_model = TOTPDevice.objects.filter(user=user).delete()
+        had_app = app_of(user) is not None
+        TOTPDevice.objects.filter(user=user).delete()
         StaticDevice.objects.filter(user=user).delete()
-        if by_model:
+        if had_app:
             audit_entry(AuditEntry.Action.SECOND_FACTOR_RESET, user, actor).save()
-    return bool(by_model)
+    return had_app
 
 
 def _seconds_to_wait(device: Device | None) -> int:

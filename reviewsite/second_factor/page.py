@@ -1,7 +1,9 @@
 """The page that asks for a code, sets an authenticator app up, and makes new backup codes."""
 
 from base64 import b32encode
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
 
 import segno
 from django import forms
@@ -26,6 +28,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from reviewsite.second_factor import devices
 from reviewsite.second_factor.middleware import is_half_in
 
+Found = TypeVar("Found")
 QUIET_ZONE = 4  # modules around a QR code, as ISO/IEC 18004 wants
 
 
@@ -63,27 +66,17 @@ def _own(request: HttpRequest, user: Any) -> HttpResponse:
 
 def _ask(request: HttpRequest, user: User) -> HttpResponse:
     form = CodeForm(request.POST or None)
-    if form.is_valid():
-        try:
-            device = devices.verify(user, form.cleaned_data["code"])
-        except devices.WrongCode as error:
-            form.add_error("code", _said(error))
-        else:
-            _let_in(request, user, device)
-            return redirect(_next(request))
+    if device := _right(form, partial(devices.verify, user)):
+        _let_in(request, user, device)
+        return redirect(_next(request))
     return _page(request, "ask", {"title": _("Second factor"), "form": form})
 
 
 def _set_up(request: HttpRequest, user: User) -> HttpResponse:
     device, form = devices.begin(user), CodeForm(request.POST or None)
-    if form.is_valid():
-        try:
-            codes = devices.confirm(user, form.cleaned_data["code"])
-        except devices.WrongCode as error:
-            form.add_error("code", _said(error))
-        else:
-            _let_in(request, user, device)
-            return _codes(request, codes)
+    if codes := _right(form, partial(devices.confirm, user)):
+        _let_in(request, user, device)
+        return _codes(request, codes)
     context = {
         "title": _("Set up the second factor"),
         "form": form,
@@ -92,6 +85,16 @@ def _set_up(request: HttpRequest, user: User) -> HttpResponse:
         "picture": qr_code(device.config_url),
     }
     return _page(request, "set_up", context)
+
+
+def _right(form: CodeForm, check: Callable[[str], Found]) -> Found | None:
+    """What the check of the code gives; None for a wrong one, and then the form says why."""
+    if form.is_valid():
+        try:
+            return check(form.cleaned_data["code"])
+        except devices.WrongCode as error:
+            form.add_error("code", _said(error))
+    return None
 
 
 def _said(error: devices.WrongCode) -> str:
